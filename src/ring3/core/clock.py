@@ -1,0 +1,78 @@
+"""The kernel's clocks and timers.
+
+All deadlines in the kernel are absolute nanoseconds of the monotonic clock. The wall clock a
+guest sees is the host's plus an offset that only ``clock_settime`` and its kin move.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from typing import Protocol
+
+
+class Expiring(Protocol):
+    def expire(self) -> None:
+        """The timer's deadline has passed."""
+
+
+class Timer:
+    """One armed deadline. Disarmed ones stay in the heap and are passed over when they surface."""
+
+    __slots__ = ("deadline_ns", "owner")
+
+    def __init__(self, deadline_ns: int, owner: Expiring) -> None:
+        self.deadline_ns = deadline_ns
+        self.owner: Expiring | None = owner
+
+    def cancel(self) -> None:
+        self.owner = None
+
+
+class Clock:
+    """Monotonic time, wall time and the heap of armed timers."""
+
+    __slots__ = ("heap", "realtime_offset_ns", "rearmed", "serial")
+
+    def __init__(self) -> None:
+        self.heap: list[tuple[int, int, Timer]] = []
+        self.serial = 0
+        self.realtime_offset_ns = 0
+        self.rearmed = False
+        """Set when the earliest deadline changed: whoever sleeps on the heap must look again."""
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def realtime_ns(self) -> int:
+        return time.time_ns() + self.realtime_offset_ns
+
+    def arm(self, deadline_ns: int, owner: Expiring) -> Timer:
+        """Have ``owner.expire()`` called once the monotonic clock reaches *deadline_ns*."""
+        timer = Timer(deadline_ns, owner)
+        self.serial += 1
+        heapq.heappush(self.heap, (deadline_ns, self.serial, timer))
+        if self.heap[0][2] is timer:
+            self.rearmed = True
+        return timer
+
+    def next_deadline_ns(self) -> int | None:
+        """The earliest deadline still armed."""
+        heap = self.heap
+        while heap and heap[0][2].owner is None:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+    def run_due(self) -> int:
+        """Expire every timer that is due; return how many were."""
+        fired = 0
+        while True:
+            first = self.next_deadline_ns()
+            if first is None or first > self.monotonic_ns():
+                return fired
+            timer = heapq.heappop(self.heap)[2]
+            owner = timer.owner
+            timer.owner = None
+            if owner is not None:
+                owner.expire()
+                fired += 1

@@ -1,0 +1,116 @@
+"""Host readiness: wait queues that follow a host descriptor.
+
+A :class:`HostQueue` is a wait queue that wakes when its host descriptor becomes ready. It asks
+the :class:`Reactor` for that only while somebody waits, so an idle descriptor costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import TYPE_CHECKING
+
+from ring3.core.park import Waiter, WaitQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ALL_EVENTS = (
+    select.EPOLLIN | select.EPOLLOUT | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
+)
+
+
+class HostQueue(WaitQueue):
+    """Wakes on any readiness edge of *host_fd*. Spurious wakes are allowed, lost ones are not."""
+
+    __slots__ = ("armed", "host_fd", "reactor")
+
+    def __init__(self, reactor: Reactor, host_fd: int) -> None:
+        super().__init__()
+        self.reactor = reactor
+        self.host_fd = host_fd
+        self.armed = False
+
+    def add(self, waiter: Waiter) -> None:
+        super().add(waiter)
+        # Registering again makes the host report the present state as a fresh edge: a readiness
+        # that came between the caller's poll and this line is not lost.
+        self.reactor.watch(self)
+
+    def remove(self, waiter: Waiter) -> None:
+        super().remove(waiter)
+        if not self.waiters and self.armed:
+            self.reactor.unwatch(self)
+
+    def close(self) -> None:
+        """Forget the descriptor; call before closing it."""
+        if self.armed:
+            self.reactor.unwatch(self)
+
+
+class Reactor:
+    """One host epoll over every descriptor that somebody waits on, and death notices."""
+
+    def __init__(self) -> None:
+        self.epoll = select.epoll()
+        self.queues: dict[int, HostQueue] = {}
+        self.callbacks: dict[int, Callable[[], None]] = {}
+        self.doorbell_r, self.doorbell_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.epoll.register(self.doorbell_r, select.EPOLLIN)
+
+    def watch(self, queue: HostQueue) -> None:
+        fd = queue.host_fd
+        if queue.armed:
+            self.epoll.modify(fd, ALL_EVENTS)
+            return
+        try:
+            self.epoll.register(fd, ALL_EVENTS)
+        except PermissionError:
+            # A regular file: always ready, epoll refuses it. Nobody should wait on one.
+            queue.wake()
+            return
+        self.queues[fd] = queue
+        queue.armed = True
+
+    def unwatch(self, queue: HostQueue) -> None:
+        queue.armed = False
+        if self.queues.pop(queue.host_fd, None) is not None:
+            self.epoll.unregister(queue.host_fd)
+
+    def on_readable(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call *callback* (kernel locked) each time *fd* is readable, until ``forget(fd)``."""
+        self.callbacks[fd] = callback
+        self.epoll.register(fd, select.EPOLLIN)
+
+    def forget(self, fd: int) -> None:
+        if self.callbacks.pop(fd, None) is not None:
+            self.epoll.unregister(fd)
+
+    def interrupt(self) -> None:
+        """Make a ``poll`` under way on another thread return."""
+        try:
+            os.write(self.doorbell_w, b"\0")
+        except BlockingIOError:
+            pass  # already full of rings: the poll returns anyway
+
+    def poll(self, timeout_s: float) -> list[tuple[int, int]]:
+        """Block (kernel unlocked) for host events."""
+        return self.epoll.poll(timeout_s)
+
+    def dispatch(self, events: list[tuple[int, int]]) -> None:
+        """Act on what ``poll`` gave (kernel locked)."""
+        for fd, _mask in events:
+            if fd == self.doorbell_r:
+                try:
+                    os.read(fd, 4096)
+                except BlockingIOError:
+                    pass
+            elif (queue := self.queues.get(fd)) is not None:
+                queue.wake()
+            elif (callback := self.callbacks.get(fd)) is not None:
+                callback()
+
+    def close(self) -> None:
+        self.epoll.close()
+        os.close(self.doorbell_r)
+        os.close(self.doorbell_w)

@@ -1,0 +1,166 @@
+"""A table of descriptors: reserve, store, publish.
+
+The table also keeps the list of what changed since the machine last looked (``changes``): the
+native machine mirrors granted descriptors into its vehicle before the call returns.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from ring3.abi.errno import EBADF, EINVAL, EMFILE, Errno
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ring3.vfs.file import File
+
+F = TypeVar("F", bound="File")
+
+
+class Reservation:
+    """Numbers held for one call: given back at the end of the block unless published."""
+
+    __slots__ = ("numbers", "table")
+
+    def __init__(self, table: FdTable, numbers: tuple[int, ...]) -> None:
+        self.table = table
+        self.numbers = numbers
+
+    def __enter__(self) -> tuple[int, ...]:
+        return self.numbers
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.table.reserved.difference_update(self.numbers)
+
+
+class FdTable:
+    """descriptor number -> (open file description, close-on-exec)."""
+
+    __slots__ = ("changes", "cloexec", "files", "first_free", "limit", "reserved", "users")
+
+    def __init__(self, limit: int = 1024) -> None:
+        self.files: dict[int, File] = {}
+        self.cloexec: set[int] = set()
+        self.reserved: set[int] = set()
+        self.limit = limit
+        """RLIMIT_NOFILE: one more than the highest number that may be handed out."""
+        self.users = 1
+        """Tasks that share this table (CLONE_FILES)."""
+        self.changes: dict[int, File | None] = {}
+        """Numbers whose file (or close-on-exec flag) changed; None: closed."""
+        self.first_free = 0
+        """No number below this one is free."""
+
+    def __contains__(self, fd: int) -> bool:
+        return fd in self.files
+
+    def get(
+        self, fd: int, kind: type[F] | None = None, otherwise: type[Errno] = EBADF
+    ) -> F:
+        """The file at *fd*; EBADF if there is none, *otherwise* if it is not a *kind*."""
+        file = self.files.get(fd)
+        if file is None:
+            raise EBADF
+        if kind is not None and not isinstance(file, kind):
+            raise otherwise
+        return file  # type: ignore[return-value]
+
+    def reserve(self, count: int = 1, low: int = 0) -> Reservation:
+        """The lowest *count* free numbers from *low* on, held until published. EMFILE."""
+        found: list[int] = []
+        fd = max(low, self.first_free)
+        files, reserved = self.files, self.reserved
+        while len(found) < count:
+            if fd >= self.limit:
+                raise EMFILE
+            if fd not in files and fd not in reserved:
+                found.append(fd)
+            fd += 1
+        if low <= self.first_free:
+            self.first_free = found[0]
+        self.reserved.update(found)
+        return Reservation(self, tuple(found))
+
+    def publish(self, files: dict[int, File], *, cloexec: bool = False) -> None:
+        """Make reserved numbers visible. The table takes a reference on each file."""
+        for fd, file in files.items():
+            file.hold()
+            self.reserved.discard(fd)
+            self.files[fd] = file
+            self.changes[fd] = file
+            (self.cloexec.add if cloexec else self.cloexec.discard)(fd)
+
+    def install(self, file: File, *, cloexec: bool = False, low: int = 0) -> int:
+        """Reserve and publish in one step, for calls that have nothing to store."""
+        with self.reserve(1, low) as (fd,):
+            self.publish({fd: file}, cloexec=cloexec)
+        return fd
+
+    def replace(self, fd: int, file: File, *, cloexec: bool = False) -> None:
+        """dup2: put *file* at *fd*, closing what was there. EBADF beyond the limit."""
+        if not 0 <= fd < self.limit:
+            raise EBADF
+        if fd in self.reserved:
+            from ring3.abi.errno import EBUSY
+
+            raise EBUSY("the number is being handed out by another thread")
+        file.hold()
+        old = self.files.get(fd)
+        self.files[fd] = file
+        self.changes[fd] = file
+        (self.cloexec.add if cloexec else self.cloexec.discard)(fd)
+        if old is not None:
+            old.flush()
+            old.drop()
+
+    def close(self, fd: int) -> None:
+        """close(2). EBADF."""
+        file = self.files.pop(fd, None)
+        if file is None:
+            raise EBADF
+        self.cloexec.discard(fd)
+        self.changes[fd] = None
+        self.first_free = min(self.first_free, fd)
+        file.flush()
+        file.drop()
+
+    def set_cloexec(self, fd: int, on: bool) -> None:
+        if fd not in self.files:
+            raise EBADF
+        (self.cloexec.add if on else self.cloexec.discard)(fd)
+        self.changes[fd] = self.files[fd]
+
+    def copy(self) -> FdTable:
+        """The table fork(2) gives the child. The machine copies bindings by itself."""
+        other = FdTable(self.limit)
+        other.files = dict(self.files)
+        other.cloexec = set(self.cloexec)
+        other.first_free = self.first_free
+        for file in other.files.values():
+            file.hold()
+        return other
+
+    def close_on_exec(self) -> None:
+        """What exec does; the machine's own close-on-exec flags do the same to bindings."""
+        for fd in list(self.cloexec):
+            self.close(fd)
+            self.changes.pop(fd, None)
+
+    def release(self) -> None:
+        """One user less; the last one closes everything."""
+        self.users -= 1
+        if self.users:
+            return
+        files, self.files = self.files, {}
+        self.cloexec.clear()
+        for file in files.values():
+            file.flush()
+            file.drop()
+
+    def set_limit(self, limit: int) -> None:
+        if limit < 0:
+            raise EINVAL
+        self.limit = limit

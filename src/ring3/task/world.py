@@ -1,0 +1,62 @@
+"""What all tasks of one kernel share."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from ring3.core.clock import Clock
+from ring3.core.log import KernelLog
+from ring3.core.reactor import Reactor
+
+if TYPE_CHECKING:
+    from ring3.machine.base import Machine, Supervisor
+    from ring3.task.process import Process, ProcessGroup, Session
+    from ring3.task.task import Task
+
+PID_MAX = 4_194_304
+
+
+class World:
+    """One guest world: its clock, its pids, its names, and what is ready to run."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.reactor = Reactor()
+        self.log = KernelLog(self.clock)
+        self.machine: Machine
+        self.supervisor: Supervisor
+        self.ready: deque[Task] = deque()
+        """Tasks whose parked call is to be run again."""
+        self.completed: deque[tuple[Task, int]] = deque()
+        """Tasks whose parked call got its result without running again."""
+        self.tasks: dict[int, Task] = {}
+        """Every live thread by its id."""
+        self.processes: dict[int, Process] = {}
+        """Every process, zombies included, by its pid."""
+        self.groups: dict[int, ProcessGroup] = {}
+        self.sessions: dict[int, Session] = {}
+        self.init: Process
+        """Process 1, made by the kernel: adopts and reaps orphans."""
+        self.last_pid = 0
+        self.boot_ns = self.clock.monotonic_ns()
+        self.forks = 0
+        self.hostname = b"ring3"
+        self.domainname = b"(none)"
+        self.limits: dict[str, int] = {}
+        self.mounts: Any = None
+        """The initial mount namespace (vfs)."""
+
+    def new_pid(self) -> int:
+        """The next free id, counting on from the last one as Linux does."""
+        pid = self.last_pid
+        while True:
+            pid = pid + 1 if pid < PID_MAX else 300
+            if (
+                pid not in self.tasks
+                and pid not in self.processes
+                and pid not in self.groups
+                and pid not in self.sessions
+            ):
+                self.last_pid = pid
+                return pid

@@ -1,0 +1,144 @@
+"""Open file descriptions.
+
+A :class:`File` is what open(2) makes: shared by every descriptor that dup(2) or fork(2) derived
+from it. Methods block by raising ``Park`` and fail by raising an errno; they never sleep.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from ring3.abi.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE
+from ring3.abi.fcntl import O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY
+from ring3.abi.poll import POLLIN, POLLOUT
+
+if TYPE_CHECKING:
+    from ring3.abi.types import Memory
+    from ring3.core.park import WaitQueue
+
+ALWAYS = POLLIN | POLLOUT
+
+
+class File:
+    """Base of every open file description; what a method does not do, it refuses as Linux does."""
+
+    __slots__ = ("__weakref__", "bind_fd", "flags", "owner", "placeholder", "refs")
+
+    kind: ClassVar[str] = "file"
+    """One word for traces and /proc/PID/fd: file, dir, pipe, socket, eventpoll, ..."""
+    seekable: ClassVar[bool] = False
+
+    def __init__(self, flags: int) -> None:
+        self.flags = flags
+        """Access mode and status flags (O_CLOEXEC and the creation flags are not kept)."""
+        self.refs = 0
+        """Descriptors (and messages in flight) that hold this description."""
+        self.bind_fd: int | None = None
+        """Host descriptor whose plain read, write and lseek mean the same as this file's: the
+        native machine may lay it under the guest's number. None: the kernel does all I/O."""
+        self.placeholder = "routed"
+        """How host I/O on the number of an unbindable file fails: "badf", "dir", "inval"; or
+        "routed": I/O has to reach the kernel."""
+        self.owner = 0
+        """F_SETOWN: pid, or minus the process group, that SIGIO goes to."""
+
+    # --- modes -------------------------------------------------------------------------------
+    @property
+    def readable(self) -> bool:
+        return self.flags & O_ACCMODE != O_WRONLY and not self.flags & O_PATH
+
+    @property
+    def writable(self) -> bool:
+        return self.flags & O_ACCMODE not in (O_RDONLY, 3) and not self.flags & O_PATH
+
+    @property
+    def nonblock(self) -> bool:
+        return bool(self.flags & O_NONBLOCK)
+
+    def set_status(self, flags: int) -> None:
+        """fcntl F_SETFL, with *flags* already reduced to what may change."""
+        self.flags = flags
+
+    # --- data --------------------------------------------------------------------------------
+    def read(self, size: int) -> bytes:
+        """At most *size* bytes from the file position, b"" at the end. EAGAIN, or parks."""
+        raise EINVAL(f"{self.kind} cannot be read")
+
+    def unread(self, data: bytes) -> None:
+        """Give *data* back: the caller's buffer turned out to be bad (EFAULT loses nothing)."""
+
+    def write(self, data: bytes) -> int:
+        """Write at the file position; return how many bytes went. EAGAIN, or parks."""
+        raise EINVAL(f"{self.kind} cannot be written")
+
+    def pread(self, size: int, offset: int) -> bytes:
+        raise ESPIPE
+
+    def pwrite(self, data: bytes, offset: int) -> int:
+        raise ESPIPE
+
+    def seek(self, offset: int, whence: int) -> int:
+        raise ESPIPE
+
+    # --- readiness ---------------------------------------------------------------------------
+    def poll(self) -> int:
+        """POLL* bits that hold now."""
+        return ALWAYS
+
+    def wait_queues(self) -> tuple[WaitQueue, ...]:
+        """Queues that wake whenever ``poll`` may have changed; () if it never does."""
+        return ()
+
+    # --- the rest ----------------------------------------------------------------------------
+    def ioctl(self, memory: Memory, request: int, arg: int) -> int:
+        """ioctl(2) on what only the file itself knows (FIONBIO and kin are done before)."""
+        raise ENOTTY
+
+    def getdents(self, limit: int) -> object:
+        raise ENOTDIR
+
+    def truncate(self, size: int) -> None:
+        raise EINVAL
+
+    def sync(self, data_only: bool) -> None:
+        """fsync(2). EINVAL where there is nothing to write back (pipe, socket)."""
+        raise EINVAL
+
+    def map_fd(self, prot: int, shared: bool) -> int:
+        """Host descriptor to map this file by (native machine). Checks the access mode.
+
+        ENODEV for what cannot be mapped, EACCES for a mode that does not allow *prot*.
+        """
+        raise ENODEV
+
+    def target(self) -> bytes:
+        """What readlink(2) of /proc/PID/fd/N shows."""
+        return b"anon_inode:[" + self.kind.encode() + b"]"
+
+    def info(self) -> str:
+        """The lines /proc/PID/fdinfo/N has beyond pos, flags, mnt_id and ino."""
+        return ""
+
+    def flush(self) -> None:
+        """A descriptor was closed (each close(2), not only the last)."""
+
+    def release(self) -> None:
+        """The last reference is gone."""
+
+    # --- references --------------------------------------------------------------------------
+    def hold(self) -> None:
+        self.refs += 1
+
+    def drop(self) -> None:
+        """Give one reference back; the last one releases the description."""
+        self.refs -= 1
+        if self.refs == 0:
+            self.release()
+
+    def need_readable(self) -> None:
+        if not self.readable:
+            raise EBADF("not open for reading")
+
+    def need_writable(self) -> None:
+        if not self.writable:
+            raise EBADF("not open for writing")
