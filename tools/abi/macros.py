@@ -84,12 +84,11 @@ def enumerators(headers: list[str], flags: list[str]) -> dict[str, str]:
     return found
 
 
-def evaluate(headers: list[str], names: list[str], flags: list[str]) -> dict[str, int]:
-    """Values of those *names* that are integer constant expressions, unsigned where C says so."""
-    head = prologue(headers)
+def evaluate(head: str, names: list[str], flags: list[str]) -> dict[str, int]:
+    """Values of those *names* that are constant integer expressions after the source *head*."""
     offset = head.count("\n")
-    line = "const long long __attribute__((section(\".v\"))) v{0}[2] = {{(long long)({1}), \
-(__typeof__({1}))-1 > (__typeof__({1}))1 ? sizeof({1}) : 0}};"
+    line = 'const long long __attribute__((section(".v"))) v{0}[2] = {{(long long)({1}), \
+(__typeof__({1}))-1 > (__typeof__({1}))1 ? sizeof({1}) : 0}};'
     for _ in range(100):  # gcc reports an undeclared identifier only where it meets it first
         body = "\n".join(line.format(i, name) for i, name in enumerate(names))
         done = sources.cc([*flags, "-S", "-o", "/dev/null"], head + body, ok=False)
@@ -103,7 +102,9 @@ def evaluate(headers: list[str], names: list[str], flags: list[str]) -> dict[str
     elf = compile_object([*flags, "-fno-toplevel-reorder"], head + body)
     section: Any = elf.get_section_by_name(".v")
     values: dict[str, int] = {}
-    for name, (value, unsigned) in zip(names, struct.iter_unpack("<qQ", section.data()), strict=True):
+    for name, (value, unsigned) in zip(
+        names, struct.iter_unpack("<qQ", section.data()), strict=True
+    ):
         values[name] = value & ((1 << unsigned * 8) - 1) if unsigned else value
     return values
 
@@ -118,19 +119,23 @@ def strings(headers: list[str], names: list[str], flags: list[str]) -> dict[str,
     return found
 
 
-def read(headers: list[str], flags: list[str]) -> Constants:
-    """All constants of one unit; a header that does not compile alone is left out, and said."""
-    usable = []
+def usable(headers: list[str], flags: list[str]) -> list[str]:
+    """Those *headers* that compile one after the other; what is left out is said."""
+    fit: list[str] = []
     for name in headers:
-        if sources.cc([*flags, "-fsyntax-only"], prologue([*usable, name]), ok=False).returncode:
+        if sources.cc([*flags, "-fsyntax-only"], prologue([*fit, name]), ok=False).returncode:
             print(f"tools/abi: header {name} does not compile, left out")
         else:
-            usable.append(name)
-    origin = object_macros(usable, flags)
-    origin.update(enumerators(usable, flags))
-    values: dict[str, int | str] = dict(evaluate(usable, list(origin), flags))
+            fit.append(name)
+    return fit
+
+
+def read(headers: list[str], flags: list[str]) -> Constants:
+    """All constants of one unit."""
+    fit = usable(headers, flags)
+    origin = object_macros(fit, flags)
+    origin.update(enumerators(fit, flags))
+    values: dict[str, int | str] = dict(evaluate(prologue(fit), list(origin), flags))
     rest = [name for name in origin if name not in values]
-    values.update(strings(usable, rest, flags))
+    values.update(strings(fit, rest, flags))
     return Constants(values, origin)
-
-

@@ -1,1 +1,1 @@
-"""Facts of the Linux ABI: errno, constants, struct layouts, call tables. Imports nothing of ring3."""
+"""Facts of the Linux ABI: errno, constants, struct layouts, call tables; imports nothing."""
