@@ -2,9 +2,11 @@
 
 # The first Python that is new enough; say PYTHON=... to choose another.
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
-PYTHON ?= $(shell for p in $(CANDIDATES); do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	&& $$p -c 'import sys; print(sys.executable)' && break; done)
+ifndef PYTHON
+PYTHON := $(shell for p in $(CANDIDATES); do \
+	$$p -c 'import sys; assert sys.version_info >= (3, 11); print(sys.executable)' 2>/dev/null \
+	&& break; done)
+endif
 VENV := .venv
 BIN := $(VENV)/bin
 RING3 := PYTHONPATH=$(CURDIR)/src $(PYTHON) -m ring3
