@@ -13,6 +13,7 @@ from ring3.abi.errno import EBADF, EINVAL, EMFILE, Errno
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from ring3.ipc.locks import PosixOwner
     from ring3.vfs.file import File
 
 F = TypeVar("F", bound="File")
@@ -39,7 +40,16 @@ class Reservation:
 class FdTable:
     """descriptor number -> (open file description, close-on-exec)."""
 
-    __slots__ = ("changes", "cloexec", "files", "first_free", "limit", "reserved", "users")
+    __slots__ = (
+        "changes",
+        "cloexec",
+        "files",
+        "first_free",
+        "limit",
+        "locks",
+        "reserved",
+        "users",
+    )
 
     def __init__(self, limit: int = 1024) -> None:
         self.files: dict[int, File] = {}
@@ -53,6 +63,8 @@ class FdTable:
         """Numbers whose file (or close-on-exec flag) changed; None: closed."""
         self.first_free = 0
         """No number below this one is free."""
+        self.locks: PosixOwner | None = None
+        """This table as the owner of POSIX record locks; None until it takes one."""
 
     def __contains__(self, fd: int) -> bool:
         return fd in self.files
@@ -113,8 +125,7 @@ class FdTable:
         self.changes[fd] = file
         (self.cloexec.add if cloexec else self.cloexec.discard)(fd)
         if old is not None:
-            old.flush()
-            old.drop()
+            self.let_go(old)
 
     def close(self, fd: int) -> None:
         """close(2). EBADF."""
@@ -124,6 +135,12 @@ class FdTable:
         self.cloexec.discard(fd)
         self.changes[fd] = None
         self.first_free = min(self.first_free, fd)
+        self.let_go(file)
+
+    def let_go(self, file: File) -> None:
+        """A descriptor of *file* is closed: record locks on it end with any one of them."""
+        if self.locks is not None:
+            self.locks.closed(file)
         file.flush()
         file.drop()
 
@@ -157,8 +174,7 @@ class FdTable:
         files, self.files = self.files, {}
         self.cloexec.clear()
         for file in files.values():
-            file.flush()
-            file.drop()
+            self.let_go(file)
 
     def set_limit(self, limit: int) -> None:
         if limit < 0:

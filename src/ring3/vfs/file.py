@@ -6,7 +6,7 @@ from it. Methods block by raising ``Park`` and fail by raising an errno; they ne
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ring3.abi.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE
 from ring3.abi.fcntl import O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY
@@ -19,14 +19,24 @@ if TYPE_CHECKING:
 ALWAYS = POLLIN | POLLOUT
 
 
+class Follower(Protocol):
+    """Something that must end with an open file description: an epoll item, a lock."""
+
+    def file_gone(self, file: File) -> None:
+        """The last reference to *file* is gone; it is about to be released."""
+
+
 class File:
     """Base of every open file description; what a method does not do, it refuses as Linux does."""
 
-    __slots__ = ("__weakref__", "bind_fd", "flags", "owner", "placeholder", "refs")
+    __slots__ = ("__weakref__", "bind_fd", "flags", "followers", "owner", "placeholder", "refs")
 
     kind: ClassVar[str] = "file"
     """One word for traces and /proc/PID/fd: file, dir, pipe, socket, eventpoll, ..."""
     seekable: ClassVar[bool] = False
+    wants_caller: ClassVar[bool] = False
+    """Handlers announce themselves (``called_by``) before they read or poll: what the file says
+    depends on who asks (signalfd, a terminal's background processes)."""
 
     def __init__(self, flags: int) -> None:
         self.flags = flags
@@ -41,6 +51,8 @@ class File:
         "routed": I/O has to reach the kernel."""
         self.owner = 0
         """F_SETOWN: pid, or minus the process group, that SIGIO goes to."""
+        self.followers: dict[Follower, None] | None = None
+        """Told when the description goes. None until there is one."""
 
     # --- modes -------------------------------------------------------------------------------
     @property
@@ -58,6 +70,9 @@ class File:
     def set_status(self, flags: int) -> None:
         """fcntl F_SETFL, with *flags* already reduced to what may change."""
         self.flags = flags
+
+    def called_by(self, task: Any) -> None:
+        """The next read or poll is made for *task* (only where ``wants_caller``)."""
 
     # --- data --------------------------------------------------------------------------------
     def read(self, size: int) -> bytes:
@@ -133,7 +148,19 @@ class File:
         """Give one reference back; the last one releases the description."""
         self.refs -= 1
         if self.refs == 0:
+            if self.followers is not None:
+                for follower in list(self.followers):
+                    follower.file_gone(self)
             self.release()
+
+    def follow(self, follower: Follower) -> None:
+        if self.followers is None:
+            self.followers = {}
+        self.followers[follower] = None
+
+    def unfollow(self, follower: Follower) -> None:
+        if self.followers is not None:
+            self.followers.pop(follower, None)
 
     def need_readable(self) -> None:
         if not self.readable:
