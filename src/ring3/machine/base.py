@@ -107,6 +107,24 @@ class Registers:
         "rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp", "rip", "eflags",
     )  # fmt: skip
     __slots__ = NAMES
+    r8: int
+    r9: int
+    r10: int
+    r11: int
+    r12: int
+    r13: int
+    r14: int
+    r15: int
+    rdi: int
+    rsi: int
+    rbp: int
+    rbx: int
+    rdx: int
+    rax: int
+    rcx: int
+    rsp: int
+    rip: int
+    eflags: int
 
     def __init__(self, values: Sequence[int]) -> None:
         for name, value in zip(self.NAMES, values, strict=True):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ring3.task.credentials import Credentials
     from ring3.task.fdtable import FdTable
     from ring3.task.process import Process
-    from ring3.task.signals import AltStack, PendingSignals
+    from ring3.task.signals import AltStack, PendingSignals, SigInfo
     from ring3.task.world import World
     from ring3.vfs.context import FsContext
 
@@ -60,10 +60,12 @@ class Task:
         "interrupted",
         "memo",
         "memory",
+        "notices",
         "nr",
         "parked",
         "pending",
         "process",
+        "restart_block",
         "robust_list",
         "saved_mask",
         "sched",
@@ -99,6 +101,9 @@ class Task:
         not be read twice. Picklable; dropped by the gate when the call is over."""
         self.interrupted = False
         """A signal arrived while the call was parked: it may finish if it can, but not park."""
+        self.restart_block: Any = None
+        """What restart_syscall(2) goes on with: (nr, args, memo) of the call that a stop or a
+        signal without handler broke off with -516."""
         self.held: Any = None
         """The machine's reply, kept back while the process is stopped."""
         # Signals.
@@ -106,6 +111,8 @@ class Task:
         self.saved_mask = 0
         self.pending: PendingSignals = PendingSignals()
         self.alt_stack: AltStack = AltStack()
+        self.notices: list[SigInfo] = []
+        """Ignored signals that an observer shall see at the next return to user mode."""
         # Thread data that outlives calls.
         self.clear_child_tid = 0
         self.robust_list = 0

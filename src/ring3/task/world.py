@@ -12,6 +12,7 @@ from ring3.core.reactor import Reactor
 if TYPE_CHECKING:
     from ring3.machine.base import Machine, Supervisor
     from ring3.task.process import Process, ProcessGroup, Session
+    from ring3.task.siginfo import SignalUser
     from ring3.task.task import Task
 
 PID_MAX = 4_194_304
@@ -43,6 +44,10 @@ class World:
         self.forks = 0
         self.hostname = b"ring3"
         self.domainname = b"(none)"
+        self.observer: Any = None
+        """Who sees signals and stops of tasks with the OBSERVED bit (syscalls.events.Observer)."""
+        self.signal_users: dict[int, SignalUser] = {}
+        """Real uid -> its count of queued signals (RLIMIT_SIGPENDING)."""
         self.limits: dict[str, int] = {}
         self.mounts: Any = None
         """The initial mount namespace (vfs)."""
