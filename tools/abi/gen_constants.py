@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import textwrap
 
-import macros
-import sources
-from families import FAMILIES, Family
+from tools.abi import macros, sources
+from tools.abi.families import FAMILIES, Family
 
 Value = int | str
 Found = dict[str, tuple[Value, str]]  # name to value and header
@@ -92,7 +91,3 @@ def generate(check: bool) -> bool:
         text = render(family, collect(family, "-m64"), collect(family, "-m32"))
         same &= sources.write_generated(sources.ABI / f"{family.module}.py", text, check)
     return same
-
-
-if __name__ == "__main__":
-    generate(check=False)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-import macros
-import sources
+from tools.abi import macros, sources
 
 HEAD = '''"""Errors of system calls: one exception class per Linux errno.
 
@@ -99,7 +98,3 @@ def generate(check: bool) -> bool:
         classes += f'    text = "{text}"\n\n\n' if (text := text_of(number)) else "\n\n"
     head = HEAD.format(version=sources.header_version())
     return sources.write_generated(sources.ABI / "errno.py", head + classes + aliases + TAIL, check)
-
-
-if __name__ == "__main__":
-    generate(check=False)

@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import sources
 from elftools.elf.elffile import ELFFile
+from tools.abi import sources
 
 DEFINE = re.compile(r"#define ([A-Za-z_]\w*) (.+)")
 MARKER = re.compile(r'# \d+ "([^"]+)"')
