@@ -18,11 +18,32 @@ EXTRA: dict[str, dict[str, tuple[Value, str]]] = {
         "NSIG": (65, "asm/signal.h (as in C libraries: signals are 1 to NSIG - 1)"),
         "SIGRTMAX": (64, "asm/signal.h (as in C libraries: signals are 1 to NSIG - 1)"),
     },
+    "socket": {
+        "MSG_PROBE": (0x10, "include/linux/socket.h of the kernel"),
+        "SCM_SECURITY": (3, "include/linux/socket.h of the kernel"),
+        "SCM_PIDFD": (4, "include/linux/socket.h of the kernel"),
+    },
+    "mount": {
+        "ST_VALID": (0x20, "include/linux/statfs.h of the kernel"),
+        "ST_NOSYMFOLLOW": (0x2000, "include/linux/statfs.h of the kernel"),
+    },
+    "misc": {
+        "SUID_DUMP_DISABLE": (0, "include/linux/sched/coredump.h of the kernel"),
+        "SUID_DUMP_USER": (1, "include/linux/sched/coredump.h of the kernel"),
+        "SUID_DUMP_ROOT": (2, "include/linux/sched/coredump.h of the kernel"),
+    }
+    | {
+        f"SYSLOG_ACTION_{name}": (value, "include/linux/syslog.h of the kernel")
+        for value, name in enumerate(
+            "CLOSE OPEN READ READ_ALL READ_CLEAR CLEAR CONSOLE_OFF CONSOLE_ON CONSOLE_LEVEL"
+            " SIZE_UNREAD SIZE_BUFFER".split()
+        )
+    },
 }
 # Names whose text matters more in octal or hexadecimal than in decimal.
 OCTAL = re.compile(r"S_I\w+|O_\w+")
 DECIMAL = re.compile(
-    r"SIG\w+|\w+_MAX|RLIMIT_\w+|CAP_\w+|CLOCK_\w+|SYS_\w+|SO_\w+|IP_\w+|TCP_\w+|PR_\w+|KCMP_\w+"
+    r"SIG\w+|\w+_MAX|SYSLOG_\w+|RLIMIT_\w+|CAP_\w+|CLOCK_\w+|SYS_\w+|SO_\w+|IP_\w+|TCP_\w+|PR_\w+|KCMP_\w+"
     r"|EM_\w+|AUX_\w+|PT_\w+|ET_\w+|NT_\w+|VT_\w+|MADV_\w+|AF_\w+|PF_[A-Z]{3,}|IPPROTO_\w+|KEYCTL_\w+"
     r"|N_\w+|SOL_\w+|F_[A-LN-Z]\w+|IPV6_\w+|MCAST_\w+|AT_FDCWD"
 )
@@ -47,10 +68,9 @@ def collect(family: Family, word: str) -> Found:
     for headers, flags in units:
         if not headers:
             continue
-        unit = macros.read(headers, [word, *flags])
+        unit = macros.read(headers, [word, *flags], wanted)
         for name, value in unit.values.items():
-            if wanted.fullmatch(name) and name not in found:
-                found[name] = (value, unit.origin[name])
+            found.setdefault(name, (value, unit.origin[name]))
     for name, (value, source) in EXTRA.get(family.module, {}).items():
         found[name] = (value, source)
     if family.module in RENAMED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from tools.abi import macros, sources
 
@@ -85,9 +86,10 @@ def text_of(number: int) -> str:
 
 def generate(check: bool) -> bool:
     """Write errno.py; return whether it was already as generated."""
-    found = macros.read(["asm/errno.h"], ["-m64", *sources.uapi_flags()]).values
-    libc = macros.read(["errno.h"], ["-m64", *sources.libc_flags()]).values
-    numbers = {n: v for n, v in (found | libc).items() if n.startswith("E") and isinstance(v, int)}
+    wanted = re.compile(r"E[A-Z0-9]+")
+    found = macros.read(["asm/errno.h"], ["-m64", *sources.uapi_flags()], wanted).values
+    libc = macros.read(["errno.h"], ["-m64", *sources.libc_flags()], wanted).values
+    numbers = {n: v for n, v in (found | libc).items() if isinstance(v, int)}
     classes, aliases, names = "", "", dict[int, str]()
     for name, number in sorted(numbers.items(), key=lambda item: item[1]):
         if number in names:

@@ -52,7 +52,7 @@ def object_macros(headers: list[str], flags: list[str]) -> dict[str, str]:
     for line in sources.cc([*flags, "-E", "-dD"], prologue(headers)).stdout.splitlines():
         if marker := MARKER.match(line):
             header = short_header(marker[1])
-        elif (define := DEFINE.match(line)) and not define[1].startswith("_"):
+        elif define := DEFINE.match(line):
             found[define[1]] = header
     return found
 
@@ -130,11 +130,11 @@ def usable(headers: list[str], flags: list[str]) -> list[str]:
     return fit
 
 
-def read(headers: list[str], flags: list[str]) -> Constants:
-    """All constants of one unit."""
+def read(headers: list[str], flags: list[str], wanted: re.Pattern[str]) -> Constants:
+    """The constants of one unit whose whole name is *wanted*."""
     fit = usable(headers, flags)
-    origin = object_macros(fit, flags)
-    origin.update(enumerators(fit, flags))
+    every = object_macros(fit, flags) | enumerators(fit, flags)
+    origin = {name: header for name, header in every.items() if wanted.fullmatch(name)}
     values: dict[str, int | str] = dict(evaluate(prologue(fit), list(origin), flags))
     rest = [name for name in origin if name not in values]
     values.update(strings(fit, rest, flags))

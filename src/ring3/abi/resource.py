@@ -15,6 +15,7 @@ PRIO_MAX = 20
 PRIO_PROCESS = 0
 PRIO_PGRP = 1
 PRIO_USER = 2
+_STK_LIM = 0x800000
 MLOCK_LIMIT = 0x800000
 
 # asm-generic/resource.h

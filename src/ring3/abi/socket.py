@@ -1965,3 +1965,8 @@ TCP_CLOSE_WAIT = 8
 TCP_LAST_ACK = 9
 TCP_LISTEN = 10
 TCP_CLOSING = 11
+
+# include/linux/socket.h of the kernel
+MSG_PROBE = 0x10
+SCM_SECURITY = 3
+SCM_PIDFD = 4
