@@ -88,9 +88,9 @@ def run_job(job: Job, args: argparse.Namespace, builder: lab.Builder) -> Job:
     """Build and run one guest in both places; never raises for what a guest does."""
     try:
         exe = builder.build(job.guest)
-    except subprocess.CalledProcessError as error:
+    except lab.BuildError as error:
         job.verdict.differing.append(("build", "compiles", "does not compile"))
-        job.text = str(error.stderr)
+        job.text = str(error)
         return job
     host = lab.Where(uid=args.uid)
     other = host if args.host_only else lab.Where(args.profile, args.machine, args.uid)
@@ -180,4 +180,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except lab.BuildError as error:
+        sys.exit(str(error))

@@ -34,6 +34,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -109,15 +110,15 @@ KEEP __attribute__((format(printf, 1, 2))) void say(const char *format, ...)
 
 #define SHOW(label, text) say("%s=%s", label, text)
 
+KEEP __attribute__((noreturn)) void guest_fail(int line, const char *what)
+{
+    say("[line %d, %s: %s]", line, what, errname(errno));
+    _exit(99);
+}
+
 /* A step that the behaviour only needs: failing ends this line, not others. */
 #define CHECK(condition)                                                      \
-    do {                                                                      \
-        if (!(condition)) {                                                   \
-            say("[%s:%d %s: %s]", __FILE__, __LINE__, #condition,             \
-                errname(errno));                                              \
-            _exit(99);                                                        \
-        }                                                                     \
-    } while (0)
+    ((condition) ? (void)0 : guest_fail(__LINE__, #condition))
 /* The same for a call whose value is wanted: fd = MUST(open(...)). */
 #define MUST(call)                                                            \
     ({                                                                        \
@@ -232,6 +233,24 @@ KEEP void guest_watch(void)
 {
     signal(SIGALRM, SIG_DFL);
     alarm(guest_limit);
+}
+
+KEEP void guest_ignore(int signo UNUSED)
+{
+}
+
+/* Have SIGALRM handled, with these flags, every few ms: whatever blocks is
+ * interrupted for certain, however slow the machine.  0 ms: stop, re-arm. */
+KEEP void interrupt_every(int ms, void (*handler)(int), int flags)
+{
+    struct sigaction act = {.sa_handler = handler, .sa_flags = flags};
+    struct itimerval often = {{0, ms * 1000}, {0, ms * 1000}};
+    if (ms == 0) {
+        guest_watch();
+        return;
+    }
+    CHECK(sigaction(SIGALRM, &act, NULL) == 0);
+    CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
 }
 
 #define NOBODY 54321
