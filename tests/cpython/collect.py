@@ -1,9 +1,9 @@
 """Run one module of CPython's tests and write one line per event, flushed at once.
 
 Runs inside the guest (and on the host, for comparison) under Debian's python3.11:
-python3.11 collect.py test_os OUTPUT [SKIP_FILE [ONLY_FILE]]. Lines are `start ID`, `ok ID`, `skip ID`,
-`fail ID`, `error ID`, and `end` when the module is through; after fail and error a tab and the last
-line of the traceback follow. A crash or a hang so leaves its `start` as the last line.
+python3.11 collect.py test_os OUTPUT [SKIP_FILE [ONLY_FILE]]. Lines are `start ID`, `ok ID`,
+`skip ID`, `fail ID`, `error ID`, and `end` when the module is through; after fail and error a tab
+and the last line of the traceback follow. A crash or a hang so leaves its `start` as the last line.
 """
 
 from __future__ import annotations

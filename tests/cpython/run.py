@@ -54,8 +54,8 @@ def update(results: list[tuple[str, runner.Verdicts, runner.Verdicts]]) -> None:
         known[module] = host.passed() & ours.passed()
         counts[module] = (len(host.passed()), len(known[module]))
     lines = [
-        "# Tests of CPython 3.11 (Debian) that pass on ring3 and must go on passing: MODULE TEST-ID.",
-        "# Written by tests/cpython/run.py --update. A count line: module, host passes, ring3 passes.",
+        "# Tests of CPython 3.11 (Debian) that pass on ring3 and must go on passing, written by",
+        "# tests/cpython/run.py --update: MODULE TEST-ID. Counts: module, host passes, ring3 passes.",
     ]
     for module in sorted(known):
         if module in counts:

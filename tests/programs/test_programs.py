@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import pytest
+
 from tests.programs import runner
 from tests.programs.tables import CASES
 
