@@ -55,7 +55,7 @@ def update(results: list[tuple[str, runner.Verdicts, runner.Verdicts]]) -> None:
         counts[module] = (len(host.passed()), len(known[module]))
     lines = [
         "# Tests of CPython 3.11 (Debian) that pass on ring3 and must go on passing, written by",
-        "# tests/cpython/run.py --update: MODULE TEST-ID. Counts: module, host passes, ring3 passes.",
+        "# tests/cpython/run.py --update: MODULE TEST-ID. Counts: module, on the host, on ring3.",
     ]
     for module in sorted(known):
         if module in counts:

@@ -35,10 +35,11 @@ LAUNCH = (
 # Run by `make test`, cheapest first; LONG ones only with RING3_TEST_ALL=1 or by name.
 MODULES = (
     "test_stat test_pipes test_file test_glob test_poll test_epoll test_select test_fcntl "
-    "test_mmap test_resource test_wait3 test_wait4 test_fork1 test_popen test_pty test_queue test_thread "
-    "test_tempfile test_shutil test_pathlib test_posix test_os test_time test_selectors test_eintr "
-    "test_signal test_largefile test_genericpath test_posixpath test_fileio test_dbm_dumb "
-    "test_zipfile test_tarfile test_mailbox test_subprocess test_threading test_socket"
+    "test_mmap test_resource test_wait3 test_wait4 test_fork1 test_popen test_pty test_queue "
+    "test_thread test_tempfile test_shutil test_pathlib test_posix test_os test_time "
+    "test_selectors test_eintr test_signal test_largefile test_genericpath test_posixpath "
+    "test_fileio test_dbm_dumb test_zipfile test_tarfile test_mailbox test_subprocess "
+    "test_threading test_socket"
 ).split()
 LONG = (
     "test_io test_asyncio.test_unix_events test_asyncio.test_subprocess test_asyncio.test_events "
