@@ -21,7 +21,7 @@ from ring3.abi.signal import (
 )
 from ring3.core.park import RESTART_BLOCK, RESTART_NOHAND, RESTART_NOINTR, RESTART_SYS
 from ring3.task.jobs import is_orphaned, stop, terminate
-from ring3.task.sending import dequeue, force, recompute, set_mask, take
+from ring3.task.sending import dequeue, force, recompute, restore_mask, set_mask, take
 from ring3.task.sigframe import frame_for, pop_frame
 from ring3.task.siginfo import SigInfo
 from ring3.task.sigstate import DUMPING, NOT_FATAL, ONLY_KERNEL, STOPPING, Action
@@ -62,8 +62,7 @@ def deliver(task: Task, context: UserContext) -> str:
                 recompute(task)
                 return RUN
             # What the old mask lets through is delivered as well, like anything that came now.
-            task.attention &= ~SWAPPED_MASK
-            set_mask(task, task.saved_mask)
+            restore_mask(task)
             continue
         act(task, context, info)
 

@@ -21,7 +21,7 @@ from ring3.task.sigstate import (
     Action,
     bits,
 )
-from ring3.task.task import OBSERVED, SIGNALS
+from ring3.task.task import OBSERVED, SIGNALS, SWAPPED_MASK
 
 if TYPE_CHECKING:
     from ring3.task.process import Process
@@ -206,6 +206,25 @@ def set_mask(task: Task, mask: int) -> None:
     if newly and task.process.pending.mask & newly:
         retarget(task, newly)
     recompute(task)
+
+
+def swap_mask(task: Task, mask: int) -> None:
+    """Block *mask* instead of the present set for one call (sigsuspend, ppoll, epoll_pwait).
+
+    If the call is interrupted, the old set comes back with the return to user mode, after the
+    handlers were entered; a call that finishes gives it back by ``restore_mask``.
+    """
+    if not task.attention & SWAPPED_MASK:
+        task.saved_mask = task.sigmask
+        task.attention |= SWAPPED_MASK
+    set_mask(task, mask)
+
+
+def restore_mask(task: Task) -> None:
+    """Undo ``swap_mask`` (nothing to do without one)."""
+    if task.attention & SWAPPED_MASK:
+        task.attention &= ~SWAPPED_MASK
+        set_mask(task, task.saved_mask)
 
 
 def retarget(task: Task, signals: int) -> None:

@@ -14,9 +14,11 @@ from ring3.task.sending import (
     force,
     has_deliverable,
     recompute,
+    restore_mask,
     send_to_process,
     send_to_task,
     set_mask,
+    swap_mask,
     thread_exits,
 )
 from ring3.task.siginfo import SigInfo
@@ -39,9 +41,11 @@ __all__ = [
     "force",
     "has_deliverable",
     "recompute",
+    "restore_mask",
     "send_to_process",
     "send_to_task",
     "set_mask",
     "sigreturn",
+    "swap_mask",
     "thread_exits",
 ]
