@@ -32,7 +32,10 @@ class Reservation:
         return self.numbers
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self.table.reserved.difference_update(self.numbers)
 
@@ -69,9 +72,7 @@ class FdTable:
     def __contains__(self, fd: int) -> bool:
         return fd in self.files
 
-    def get(
-        self, fd: int, kind: type[F] | None = None, otherwise: type[Errno] = EBADF
-    ) -> F:
+    def get(self, fd: int, kind: type[F] | None = None, otherwise: type[Errno] = EBADF) -> F:
         """The file at *fd*; EBADF if there is none, *otherwise* if it is not a *kind*."""
         file = self.files.get(fd)
         if file is None:
