@@ -13,7 +13,7 @@ Found = dict[str, tuple[Value, str]]  # name to value and header
 # AT_* of the auxiliary vector would be mistaken for the *at flags of fcntl.
 RENAMED = {"elf": (re.compile(r"^AT_"), "AUX_")}
 # Constants that no header gives as wanted: value and source.
-EXTRA: dict[str, dict[str, tuple[Value, str]]] = {
+EXTRA: dict[str, dict[str, tuple[int, str]]] = {
     "signal": {
         "NSIG": (65, "asm/signal.h (as in C libraries: signals are 1 to NSIG - 1)"),
         "SIGRTMAX": (64, "asm/signal.h (as in C libraries: signals are 1 to NSIG - 1)"),
@@ -26,6 +26,10 @@ EXTRA: dict[str, dict[str, tuple[Value, str]]] = {
     "mount": {
         "ST_VALID": (0x20, "include/linux/statfs.h of the kernel"),
         "ST_NOSYMFOLLOW": (0x2000, "include/linux/statfs.h of the kernel"),
+    },
+    "elf": {
+        "SHF_ORDERED": (1 << 30, "elf.h of C libraries (linux/elf.h has numbers of its own)"),
+        "SHF_EXCLUDE": (1 << 31, "elf.h of C libraries (linux/elf.h has numbers of its own)"),
     },
     "misc": {
         "SUID_DUMP_DISABLE": (0, "include/linux/sched/coredump.h of the kernel"),
@@ -43,8 +47,8 @@ EXTRA: dict[str, dict[str, tuple[Value, str]]] = {
 # Names whose text matters more in octal or hexadecimal than in decimal.
 OCTAL = re.compile(r"S_I\w+|O_\w+")
 DECIMAL = re.compile(
-    r"SIG\w+|\w+_MAX|SYSLOG_\w+|RLIMIT_\w+|CAP_\w+|CLOCK_\w+|SYS_\w+|SO_\w+|IP_\w+|TCP_\w+|PR_\w+|KCMP_\w+"
-    r"|EM_\w+|AUX_\w+|PT_\w+|ET_\w+|NT_\w+|VT_\w+|MADV_\w+|AF_\w+|PF_[A-Z]{3,}|IPPROTO_\w+|KEYCTL_\w+"
+    r"SIG\w+|\w+_MAX|SYSLOG_\w+|RLIMIT_\w+|CAP_\w+|CLOCK_\w+|SYS_\w+|SO_\w+|IP_\w+|TCP_\w+"
+    r"|PR_\w+|KCMP_\w+|EM_\w+|AUX_\w+|PT_\w+|ET_\w+|NT_\w+|VT_\w+|MADV_\w+|AF_\w+|PF_[A-Z]{3,}|IPPROTO_\w+|KEYCTL_\w+"
     r"|N_\w+|SOL_\w+|F_[A-LN-Z]\w+|IPV6_\w+|MCAST_\w+|AT_FDCWD"
 )
 
