@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EAGAIN, EBADF, ECHILD, EINVAL, ESRCH
-from ring3.abi.internal import __WALL, __WCLONE, __WNOTHREAD
 from ring3.abi.signal import SIGCHLD
 from ring3.abi.types import I32, Fd, Int, Out, Pid
 from ring3.abi.wait import (
+    __WALL,
+    __WCLONE,
+    __WNOTHREAD,
     P_ALL,
     P_PGID,
     P_PID,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ring3.abi.errno import ECHILD
-from ring3.abi.internal import __WALL, __WCLONE
 from ring3.abi.signal import (
     CLD_CONTINUED,
     CLD_DUMPED,
@@ -21,7 +20,18 @@ from ring3.abi.signal import (
     SIGCHLD,
     SIGCONT,
 )
-from ring3.abi.wait import P_ALL, P_PGID, P_PID, WCONTINUED, WCOREFLAG, WEXITED, WNOWAIT, WSTOPPED
+from ring3.abi.wait import (
+    __WALL,
+    __WCLONE,
+    P_ALL,
+    P_PGID,
+    P_PID,
+    WCONTINUED,
+    WCOREFLAG,
+    WEXITED,
+    WNOWAIT,
+    WSTOPPED,
+)
 from ring3.task.jobs import child_info, release_orphans
 from ring3.task.resources import Usage, children_usage, process_usage
 from ring3.task.sending import send_to_process
