@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
 from tests.conformance import guestlab as lab
 
 #: The least that the project promised to cover; `run.py --count` tells how many there are.
