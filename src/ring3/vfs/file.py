@@ -8,15 +8,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from ring3.abi.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE
+from ring3.abi.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ENXIO, ESPIPE
 from ring3.abi.fcntl import O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY
+from ring3.abi.inotify import IN_CLOSE_NOWRITE, IN_CLOSE_WRITE
 from ring3.abi.poll import POLLIN, POLLOUT
+from ring3.vfs import notify
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ring3.abi.types import Memory
     from ring3.core.park import WaitQueue
+    from ring3.vfs.inode import Inode, Stat, Walker
+    from ring3.vfs.path import Place
 
 ALWAYS = POLLIN | POLLOUT
+
+
+def _nobody_binds(file: File) -> None:
+    """Until kernel.py knows a machine that binds."""
+
+
+rebound: Callable[[File], None] = _nobody_binds
+"""Called when what an open file's ``bind_fd`` leads to changed: kernel.py finds the tables that
+hold the file and enters it in their ``changes`` again, so that vehicles get the new binding."""
 
 
 class Follower(Protocol):
@@ -29,7 +44,9 @@ class Follower(Protocol):
 class File:
     """Base of every open file description; what a method does not do, it refuses as Linux does."""
 
-    __slots__ = ("__weakref__", "bind_fd", "flags", "followers", "owner", "placeholder", "refs")
+    __slots__ = (
+        "__weakref__", "bind_fd", "flags", "followers", "owner", "place", "placeholder", "refs",
+    )  # fmt: skip
 
     kind: ClassVar[str] = "file"
     """One word for traces and /proc/PID/fd: file, dir, pipe, socket, eventpoll, ..."""
@@ -51,8 +68,16 @@ class File:
         "routed": I/O has to reach the kernel."""
         self.owner = 0
         """F_SETOWN: pid, or minus the process group, that SIGIO goes to."""
+        self.place: Place | None = None
+        """What was opened (``attach``); None for pipes, sockets and other nameless files."""
         self.followers: dict[Follower, None] | None = None
         """Told when the description goes. None until there is one."""
+
+    def attach(self, place: Place) -> None:
+        """The file was opened at *place*: its mount is in use until the last reference goes."""
+        self.place = place
+        place.mount.users += 1
+        place.dentry.inode.opens += 1
 
     # --- modes -------------------------------------------------------------------------------
     @property
@@ -126,8 +151,34 @@ class File:
         """
         raise ENODEV
 
+    # --- identity ----------------------------------------------------------------------------
+    @property
+    def inode(self) -> Inode:
+        """The inode of what is open (a nameless file has one of its own)."""
+        from ring3.vfs.path import place_of
+
+        return place_of(self).dentry.inode
+
+    def stat(self) -> Stat:
+        """fstat(2), up to date. Nameless files override this where Linux shows a type."""
+        if self.place is None or self.place.mount.fs.name == "anon_inodefs":
+            from ring3.vfs.anon import anonymous_stat
+
+            return anonymous_stat()
+        inode = self.place.dentry.inode
+        inode.refresh()
+        return inode.stat()
+
+    def reopen(self, who: Walker, flags: int) -> File:
+        """open(2) of /proc/PID/fd/N where the file has no name of its own. ENXIO."""
+        raise ENXIO
+
+    def fallocate(self, mode: int, offset: int, length: int) -> None:
+        """fallocate(2), arguments checked."""
+        raise ENODEV
+
     def target(self) -> bytes:
-        """What readlink(2) of /proc/PID/fd/N shows."""
+        """What readlink(2) of /proc/PID/fd/N shows, for a file without a place."""
         return b"anon_inode:[" + self.kind.encode() + b"]"
 
     def info(self) -> str:
@@ -151,7 +202,22 @@ class File:
             if self.followers is not None:
                 for follower in list(self.followers):
                     follower.file_gone(self)
-            self.release()
+            if self.place is None:
+                self.release()
+            else:
+                self._leave(self.place)
+
+    def _leave(self, place: Place) -> None:
+        """The last reference of a file with a place is gone."""
+        mount, inode = place.mount, place.dentry.inode
+        if notify.active and not self.flags & O_PATH:
+            notify.happened(place.dentry, IN_CLOSE_WRITE if self.writable else IN_CLOSE_NOWRITE)
+        self.release()
+        mount.users -= 1
+        inode.opens -= 1
+        inode.unused()
+        if mount.table is None and not mount.users and not mount.fs.mounts:
+            mount.fs.shutdown()
 
     def follow(self, follower: Follower) -> None:
         if self.followers is None:

@@ -1,0 +1,222 @@
+"""Open regular files whose content is in a host descriptor (host files, memfds).
+
+The guest's open file description *is* the host's: offset, O_APPEND and the access mode are the
+host description's own, so that I/O in Python and I/O on the bound descriptor mean the same.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, ClassVar
+
+from ring3.abi.errno import EACCES, EBADF, EINVAL, ENODEV, ENOSPC, EPERM, from_os_error
+from ring3.abi.fcntl import (
+    FALLOC_FL_PUNCH_HOLE,
+    O_ACCMODE,
+    O_APPEND,
+    O_DIRECT,
+    O_NOATIME,
+    O_NONBLOCK,
+)
+from ring3.abi.inotify import IN_ACCESS, IN_MODIFY
+from ring3.abi.mman import PROT_EXEC, PROT_WRITE
+from ring3.abi.mount import MS_NOEXEC
+from ring3.vfs import file as files
+from ring3.vfs import hostcall, notify
+from ring3.vfs.access import without_setid
+from ring3.vfs.file import File
+
+if TYPE_CHECKING:
+    from ring3.abi.types import Memory
+    from ring3.vfs.inode import Inode, Stat
+
+HOST_STATUS = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME
+"""Status flags that the host description has to have too."""
+
+
+class RegularFile(File):
+    """*fd* belongs to the file: closed with the last reference."""
+
+    __slots__ = ("_inode", "fd", "strips")
+    kind: ClassVar[str] = "regular"
+    seekable: ClassVar[bool] = True
+
+    def __init__(self, inode: Inode, fd: int, flags: int, bindable: bool = True) -> None:
+        super().__init__(flags)
+        self._inode = inode
+        self.fd = fd
+        self.strips = False
+        """Writing takes the set-ID bits off the file (such a file is never bound)."""
+        if bindable:
+            self.bind_fd = fd
+
+    @property
+    def inode(self) -> Inode:
+        return self._inode
+
+    def stat(self) -> Stat:
+        self._inode.refresh()
+        return self._inode.stat()
+
+    # --- data --------------------------------------------------------------------------------
+    def read(self, size: int) -> bytes:
+        try:
+            data = os.read(self.fd, size)
+        except OSError as error:
+            raise from_os_error(error) from None
+        if notify.active:
+            self._tell(IN_ACCESS)
+        return data
+
+    def unread(self, data: bytes) -> None:
+        os.lseek(self.fd, -len(data), os.SEEK_CUR)
+
+    def write(self, data: bytes) -> int:
+        room = self._inode.room(self, None, len(data))
+        if room < len(data):
+            data = self._fit(data, room)
+        if self.strips:
+            self._strip()
+        try:
+            done = os.write(self.fd, data)
+        except OSError as error:
+            raise from_os_error(error) from None
+        if notify.active:
+            self._tell(IN_MODIFY)
+        return done
+
+    def pread(self, size: int, offset: int) -> bytes:
+        try:
+            data = os.pread(self.fd, size, offset)
+        except OSError as error:
+            raise from_os_error(error) from None
+        if notify.active:
+            self._tell(IN_ACCESS)
+        return data
+
+    def pwrite(self, data: bytes, offset: int) -> int:
+        room = self._inode.room(self, offset, len(data))
+        if room < len(data):
+            data = self._fit(data, room)
+        if self.strips:
+            self._strip()
+        try:
+            done = os.pwrite(self.fd, data, offset)
+        except OSError as error:
+            raise from_os_error(error) from None
+        if notify.active:
+            self._tell(IN_MODIFY)
+        return done
+
+    def seek(self, offset: int, whence: int) -> int:
+        try:
+            return os.lseek(self.fd, offset, whence)
+        except OSError as error:
+            raise from_os_error(error) from None
+        except OverflowError:
+            raise EINVAL("offset out of range") from None
+
+    def truncate(self, size: int) -> None:
+        """ftruncate(2), permission checked by the mode the file was opened with."""
+        if not self.writable:
+            raise EINVAL("not open for writing")
+        self._inode.truncate(size)
+        if notify.active:
+            self._tell(IN_MODIFY)
+
+    def fallocate(self, mode: int, offset: int, length: int) -> None:
+        if not self.writable:
+            raise EBADF("not open for writing")
+        if not mode & FALLOC_FL_PUNCH_HOLE and self._inode.room(self, offset, length) < length:
+            raise ENOSPC
+        hostcall.fallocate(self.fd, mode, offset, length)
+        if notify.active:
+            self._tell(IN_MODIFY)
+
+    def sync(self, data_only: bool) -> None:
+        try:
+            (os.fdatasync if data_only else os.fsync)(self.fd)
+        except OSError as error:
+            raise from_os_error(error) from None
+
+    def ioctl(self, memory: Memory, request: int, arg: int) -> int:
+        from ring3.abi.errno import ENOTTY
+        from ring3.abi.ioctl import FIONREAD
+
+        if request != FIONREAD:
+            raise ENOTTY
+        left = os.fstat(self.fd).st_size - os.lseek(self.fd, 0, os.SEEK_CUR)
+        memory.store(arg, (left & 0xFFFFFFFF).to_bytes(4, "little"))
+        return 0
+
+    def _fit(self, data: bytes, room: int) -> bytes:
+        if room <= 0:
+            raise ENOSPC(f"the {self._inode.fs.name} is full")
+        return data[:room]
+
+    def _strip(self) -> None:
+        self.strips = False
+        inode = self._inode
+        inode.setattr(mode=without_setid(None, inode.mode) & 0o7777)
+
+    def _tell(self, mask: int) -> None:
+        if self.place is not None:
+            notify.happened(self.place.dentry, mask)
+
+    # --- status and binding ------------------------------------------------------------------
+    def set_status(self, flags: int) -> None:
+        import fcntl
+
+        if (flags ^ self.flags) & HOST_STATUS:
+            try:
+                fcntl.fcntl(self.fd, fcntl.F_SETFL, flags & HOST_STATUS)
+            except OSError as error:
+                raise from_os_error(error) from None
+        self.flags = flags
+
+    def map_fd(self, prot: int, shared: bool) -> int:
+        if not self.readable:
+            raise EACCES("mmap needs a file open for reading")
+        if shared and prot & PROT_WRITE and not self.writable:
+            raise EACCES("not open for writing")
+        if self.place is not None and self.place.mount.flags & MS_NOEXEC and prot & PROT_EXEC:
+            raise EPERM("mounted noexec")
+        if self.fd < 0:
+            raise ENODEV
+        return self.fd
+
+    def rebind(self, fd: int) -> None:
+        """Go on with the content behind *fd* (a new host description of the same access mode; it
+        is taken over): the file was copied up. The offset stays."""
+        try:
+            os.lseek(fd, os.lseek(self.fd, 0, os.SEEK_CUR), os.SEEK_SET)
+            os.dup2(fd, self.fd, inheritable=False)
+        finally:
+            os.close(fd)
+        if self.bind_fd is not None:
+            files.rebound(self)
+
+    def unbind(self) -> None:
+        """I/O has to reach the kernel from now on (somebody watches this file)."""
+        if self.bind_fd is not None:
+            self.bind_fd = None
+            files.rebound(self)
+
+    def release(self) -> None:
+        self._inode.forget(self)
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+def reopen_flags(flags: int) -> int:
+    """What of open(2)'s *flags* the host description of the content is opened with."""
+    return (flags & (O_ACCMODE | O_APPEND | O_NOATIME)) | os.O_CLOEXEC
+
+
+def reopen(fd: int, flags: int) -> int:
+    """A description of its own of what *fd* has open, with the access mode of *flags*."""
+    try:
+        return os.open(f"/proc/self/fd/{fd}", reopen_flags(flags))
+    except OSError as error:
+        raise from_os_error(error) from None
