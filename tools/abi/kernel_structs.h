@@ -97,7 +97,7 @@ struct ustat {  /* include/linux/types.h */
 	char f_fname[6];
 	char f_fpack[6];
 };
-struct sched_param { int sched_priority; };
+struct k_sched_param { int sched_priority; };
 struct sel_arg_struct { unsigned long n; k_pointer inp, outp, exp, tvp; };  /* fs/select.c */
 struct mmap_arg_struct { unsigned long addr, len, prot, flags, fd, offset; };  /* mm/mmap.c */
 
