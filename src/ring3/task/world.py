@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ring3.core.clock import Clock
 from ring3.core.log import KernelLog
 from ring3.core.reactor import Reactor
+from ring3.ipc.space import IpcSpace
 
 if TYPE_CHECKING:
     from ring3.machine.base import Machine, Supervisor
@@ -49,6 +50,7 @@ class World:
         self.signal_users: dict[int, SignalUser] = {}
         """Real uid -> its count of queued signals (RLIMIT_SIGPENDING)."""
         self.limits: dict[str, int] = {}
+        self.ipc = IpcSpace()
         self.mounts: Any = None
         """The initial mount namespace (vfs)."""
 
