@@ -81,6 +81,6 @@ dist: $(VENV)/.ready
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	rm -rf tests/programs/build bench/build
+	rm -rf tests/*/build bench/build tools/abi/.venv tools/abi/build
 	rm -f src/ring3/machine/native/shim.elf src/ring3/machine/native/_trap*.so shim/*.o
 	find src tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +
