@@ -23,7 +23,7 @@ GROWING = set(
     " ns_id_req perf_event_attr lsm_ctx page_region pm_scan_arg procmap_query tcphdr".split()
 )
 NEWER = re.compile(r"has no member|incomplete type|undefined type")
-ROOM = re.compile(r"resv|reserved|spare")
+ROOM = re.compile(r"resv|reserved|spare|res1")
 HEADERS = list(structs.HEADERS)
 OWN = (compiler.TOOLS / "kernel_structs.h").read_text()
 TAGS = {entry.partition("=")[0]: entry.partition("=")[2] for entry in structs.STRUCTS}
@@ -45,11 +45,11 @@ def size_of(fmt: str, word: int) -> int:
 
 def claims(word: int) -> list[tuple[str, str]]:
     """(struct, static assertion) for everything that the data says at one word size."""
-    found = []
+    data: list[tuple[str, str]] = []
     for name, texts in layout_data.TEXT.items():
         if not texts[word == 32]:
             continue
-        what, data, c = layout(name, word), found, c_type(name)
+        what, c = layout(name, word), c_type(name)
         data.append((name, f"sizeof({c}) == {what.size} && _Alignof({c}) == {what.align}"))
         paths = {short: path for path, short in structs.RENAMED.get(name, {}).items()}
         for field, at, fmt in what.fields:
@@ -59,7 +59,7 @@ def claims(word: int) -> list[tuple[str, str]]:
             data.append((name, f"__builtin_offsetof({c}, {path}) == {at}"))
             if fmt[0] != "0" and not fmt.endswith("*0"):  # C knows no size of a flexible array
                 data.append((name, f"sizeof((({c} *)0)->{path}) == {size_of(fmt, word)}"))
-    return found
+    return data
 
 
 @pytest.mark.parametrize("word", [64, 32])
@@ -86,6 +86,7 @@ def test_the_compiler_puts_bit_fields_there(word: int, tmp_path: Path) -> None:
         for name, texts in layout_data.TEXT.items()
         if texts[word == 32]
         for field, place in layout(name, word).bits().items()
+        if not (name in GROWING and ROOM.search(field))
     ]
     head = compiler.include(HEADERS) + OWN
     variables = [
