@@ -63,9 +63,7 @@ def test_every_call_has_a_signature_or_is_known_to_be_gone(abi: str) -> None:
         assert len(set(names)) == len(names), call
         for name, kind in call.args:
             assert re.fullmatch(r"[a-z_]\w*", name), call
-            assert re.fullmatch(
-                r"(const |struct |union |enum |unsigned )*\w+( const| \**)*(const)?", kind
-            )
+            assert re.fullmatch(r"[a-z_][\w ]*\w( ?\*+(const)?)*", kind), (call, kind)
     without = {call.name for call in calls if call.entry and not call.args}
     assert {"fork", "getpid", "sync", "pause"} <= without
     assert len(without) < 40
