@@ -9,7 +9,10 @@ A union's members stand side by side at one offset. Bit fields lie in a field `b
 from __future__ import annotations
 
 import struct
-from typing import Any
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING, without the cost of importing typing
+if TYPE_CHECKING:
+    from typing import Any
 
 Field = tuple[str, int, str]
 
