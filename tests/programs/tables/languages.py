@@ -9,8 +9,8 @@ PERL = [
     ("hello", 'print "hello $]\\n"; printf "%s %d\\n", $0, scalar @ARGV; exit 3;'),
     ("files", 'open(my $f, "<", "words.txt") or die; my %n; while (<$f>) { chomp; s/\\d+//; $n{$_}++ } print "$_ $n{$_}\\n" for sort keys %n; print -s "binary.bin", " ", (stat "words.txt")[9], "\\n";'),
     ("fork and wait", 'my @p; for my $i (1..5) { my $p = fork; if (!$p) { exit $i } push @p, $p } for (@p) { waitpid $_, 0; print $? >> 8, "\\n" }'),
-    ("pipes", 'open(my $p, "-|", "seq 10 | sort -rn") or die; print while <$p>; close $p; open(my $q, "|-", "tr a-z A-Z") or die; print $q "text\\n"; close $q; print `echo sub`, $?, "\\n"; system("exit 5"); print $? >> 8, "\\n";'),
-    ("signals", 'my $n = 0; $SIG{USR1} = sub { $n++ }; kill USR1 => $$ for 1..3; print "$n\\n"; $SIG{ALRM} = sub { die "alarm\\n" }; eval { alarm 1; select undef, undef, undef, 5; }; print $@; $SIG{__DIE__} = "DEFAULT"; kill TERM => $$;'),
+    ("pipes", 'open(my $p, "-|", "seq 10 | sort -rn") or die; print while <$p>; close $p; open(my $q, "|-", "tr a-z A-Z") or die; print $q "text\\n"; close $q; print `echo sub`, $?, "\\n"; system("sh", "-c", "exit 5"); print $? >> 8, "\\n";'),
+    ("signals", '$| = 1; my $n = 0; $SIG{USR1} = sub { $n++ }; kill USR1 => $$ for 1..3; print "$n\\n"; $SIG{ALRM} = sub { die "alarm\\n" }; eval { alarm 1; select undef, undef, undef, 5; }; print $@; $SIG{__DIE__} = "DEFAULT"; kill TERM => $$;'),
     ("sockets", 'use IO::Socket; my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1") or die $!; my $port = $s->sockport; if (!fork) { my $c = IO::Socket::INET->new("127.0.0.1:$port"); print $c "ping\\n"; print scalar <$c>; exit } my $c = $s->accept; my $l = <$c>; print $c "pong\\n"; close $c; wait; print $l;'),
     ("socketpair", 'use Socket; socketpair(my $a, my $b, AF_UNIX, SOCK_STREAM, 0) or die; $a->autoflush(1); if (!fork) { close $b; print $a "from child\\n"; exit 2 } close $a; print scalar <$b>; wait; print $? >> 8, "\\n";'),
     ("directories", 'opendir my $d, "dir" or die; print join(",", sort grep !/^\\./, readdir $d), "\\n"; mkdir "new", 0750; rename "new", "newer"; print join(",", map { -d $_ ? "d" : -f _ ? "f" : "-" } "newer", "words.txt", "nosuch"), "\\n"; rmdir "newer" or die; unlink "nosuch" or print "$!\\n"; print glob("dir/*.txt"), "\\n";'),
@@ -18,7 +18,7 @@ PERL = [
     ("sockets select", 'use IO::Select; pipe(my $r, my $w); my $s = IO::Select->new($r); print scalar($s->can_read(0.1)), "\\n"; syswrite $w, "x"; print scalar($s->can_read(1)), "\\n";'),
     ("times and locks", 'use Fcntl ":flock"; use Time::HiRes qw(sleep time); my $t = time; sleep 0.1; print time - $t >= 0.1 ? "slept\\n" : "early\\n"; open my $f, ">", "l"; flock $f, LOCK_EX; print "locked\\n"; my @t = times; print scalar(@t), "\\n"; print join("-", (gmtime 0)[5, 4, 3]), "\\n";'),
     ("sort big", 'my @a = map { ($_ * 7919) % 100003 } 1..100000; my @s = sort { $a <=> $b } @a; print "$s[0] $s[-1] ", scalar @s, "\\n"; my $x = "ab" x 500000; $x =~ s/a/c/g; print length $x, "\\n";'),
-    ("POSIX", 'use POSIX qw(:sys_wait_h :limits_h uname setsid ttyname); print((uname)[0], "\\n"); my $p = fork // die; if (!$p) { kill STOP => $$; exit 4 } waitpid $p, WUNTRACED; print WIFSTOPPED($?) ? "stopped\\n" : "no\\n"; kill CONT => $p; waitpid $p, 0; print WEXITSTATUS($?), "\\n"; print defined ttyname(0) ? "tty" : "none", "\\n";'),
+    ("POSIX", 'use POSIX qw(:sys_wait_h :limits_h uname setsid ttyname); print((uname)[0], "\\n"); my $p = fork // die; if (!$p) { kill STOP => $$; exit 4 } waitpid $p, WUNTRACED; print WIFSTOPPED(${^CHILD_STATUS_NATIVE}) ? "stopped\\n" : "no\\n"; kill CONT => $p; waitpid $p, 0; print WEXITSTATUS($?), "\\n"; print defined ttyname(0) ? "tty" : "none", "\\n";'),
 ]  # fmt: skip
 
 NODE = [

@@ -12,7 +12,7 @@ SOURCES = Path(__file__).resolve().parents[1] / "sources" / "python"
 
 SHORT = [
     ("hello", "import sys; print('hello', sys.version_info >= (3, 11)); sys.exit(3)"),
-    ("import of much", "import json, re, asyncio, email, http.client, unittest, decimal, ctypes, ssl; print(len(__import__('sys').modules) > 200)"),
+    ("import of much", "import json, re, asyncio, email, http.client, unittest, decimal, ctypes, ssl; print(len(__import__('sys').modules) > 100)"),
     ("traceback", "import os; os.open('nosuch', 0)"),
     ("exit by signal", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"),
     ("segmentation fault", "import ctypes; ctypes.string_at(8)"),

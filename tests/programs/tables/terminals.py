@@ -44,7 +44,7 @@ CASES: list[Case] = [
         ("R3> ", "sleep 30 &\r"),
         ("R3> ", "kill %1; wait %1; echo $?\r"),
     ),
-    bash("cat until end of file", ("R3> ", "cat\r"), ("cat\r\n", "line\r"), ("line\r\nline", "\x04")),
+    bash("cat until end of file", ("R3> ", "echo go; cat\r"), ("\r\ngo\r\n", "line\r"), ("line\r\nline", "\x04")),
     bash("quit", ("R3> ", LONG), ("\r\ngo\r\n", "\x1c"), ("R3> ", "echo $?\r")),
     bash(
         "background read stops",

@@ -63,7 +63,7 @@ file -b words.txt
 
 SCRIPTS = [
     ("xargs", "cat words.txt | xargs -n 50 echo | wc -l; seq 20 | xargs -P 4 -n 5 | sort; echo a b | xargs -I{} echo '<{}>'; seq 3 | xargs -n1 sh -c 'exit $0'; echo $?"),
-    ("xargs -0", "find dir -type f -print0 | sort -z | xargs -0 ls -1; find dir -type f -print0 | xargs -0 -P 3 -n 1 cat | sort"),
+    ("xargs -0", "find dir -type f -print0 | sort -z | xargs -0 ls -1; find dir -name '*.txt' -print0 | xargs -0 -P 3 -n 1 cat | sort"),
     ("xargs long", "seq 100000 | xargs echo | wc -lc; seq 1000 | xargs -s 500 echo | wc -l"),
     ("sed -i", "sed -i.bak s/alpha/ALPHA/ dir/a.txt; cat dir/a.txt dir/a.txt.bak; sed -i '1i first' dir/b.txt; cat dir/b.txt; stat -c %a dir/b.txt"),
     ("sed w and r", "sed -n '/ERROR/w errors' app.log; wc -l errors; sed '1r dir/a.txt' dir/b.txt; sed -s -n '$=' words.txt table.csv"),

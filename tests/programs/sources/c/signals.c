@@ -94,7 +94,8 @@ int main(void)
 		_exit(3);
 	}
 	setitimer(ITIMER_REAL, &soon, NULL);
-	printf("restarted %zd %c\n", read(fds[0], &c, 1), c);
+	ssize_t got = read(fds[0], &c, 1);
+	printf("restarted %zd %c\n", got, c);
 	int status;
 	wait(&status);
 	printf("child %d\n", WEXITSTATUS(status));
