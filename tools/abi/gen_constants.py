@@ -24,14 +24,17 @@ EXTRA: dict[str, dict[str, tuple[int, str]]] = {
         "SCM_PIDFD": (4, "include/linux/socket.h of the kernel"),
     },
     "mount": {
+        "MQUEUE_MAGIC": (0x19800202, "ipc/mqueue.c of the kernel"),
         "ST_VALID": (0x20, "include/linux/statfs.h of the kernel"),
         "ST_NOSYMFOLLOW": (0x2000, "include/linux/statfs.h of the kernel"),
     },
     "elf": {
+        "MAX_ARG_STRLEN": (32 * 4096, "linux/binfmts.h, with pages of 4096 bytes"),
         "SHF_ORDERED": (1 << 30, "elf.h of C libraries (linux/elf.h has numbers of its own)"),
         "SHF_EXCLUDE": (1 << 31, "elf.h of C libraries (linux/elf.h has numbers of its own)"),
     },
     "misc": {
+        "IOV_MAX": (1024, "limits.h of C libraries"),
         "SUID_DUMP_DISABLE": (0, "include/linux/sched/coredump.h of the kernel"),
         "SUID_DUMP_USER": (1, "include/linux/sched/coredump.h of the kernel"),
         "SUID_DUMP_ROOT": (2, "include/linux/sched/coredump.h of the kernel"),

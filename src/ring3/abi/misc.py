@@ -10,6 +10,10 @@ GRND_NONBLOCK = 1
 GRND_RANDOM = 2
 GRND_INSECURE = 4
 
+# linux/uio.h
+UIO_FASTIOV = 8
+UIO_MAXIOV = 0x400
+
 # linux/reboot.h
 LINUX_REBOOT_MAGIC1 = 0xFEE1DEAD
 LINUX_REBOOT_MAGIC2 = 0x28121969
@@ -873,6 +877,9 @@ SPLICE_F_MOVE = 1
 SPLICE_F_NONBLOCK = 2
 SPLICE_F_MORE = 4
 SPLICE_F_GIFT = 8
+
+# limits.h of C libraries
+IOV_MAX = 1024
 
 # include/linux/sched/coredump.h of the kernel
 SUID_DUMP_DISABLE = 0

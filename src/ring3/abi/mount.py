@@ -228,6 +228,9 @@ SWAP_FLAG_PRIO_MASK = 0x7FFF
 SWAP_FLAG_PRIO_SHIFT = 0
 SWAP_FLAG_DISCARD = 0x10000
 
+# ipc/mqueue.c of the kernel
+MQUEUE_MAGIC = 0x19800202
+
 # include/linux/statfs.h of the kernel
 ST_VALID = 0x20
 ST_NOSYMFOLLOW = 0x2000
