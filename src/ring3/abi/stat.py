@@ -70,3 +70,13 @@ DT_REG = 8
 DT_LNK = 0xA
 DT_SOCK = 0xC
 DT_WHT = 0xE
+
+# bits/stat.h
+UTIME_NOW = 0x3FFFFFFF
+UTIME_OMIT = 0x3FFFFFFE
+
+# sys/stat.h
+S_IREAD = 0o400
+S_IWRITE = 0o200
+S_IEXEC = 0o100
+S_BLKSIZE = 0x200
