@@ -111,7 +111,7 @@ BUSYBOX: list[tuple[str, str]] = [
     ("xargs", "busybox find dir -type f -print0 | busybox xargs -0 -n 1 busybox wc -c | busybox sort"),
     ("diff", "busybox diff -u dir/a.txt dir/b.txt | busybox tail -n 3; echo $?"),
     ("env", "busybox env A=1 busybox sh -c 'echo $A; exit 5'; echo $?"),
-    ("ps", "busybox ps -o comm | busybox grep -c busybox"),
+    ("ps", "busybox ps -o pid,comm | busybox awk -v p=$$ 'NR == 1 || $1 == p {print $NF}'"),
     ("nc loopback", "busybox nc -l -p 34711 127.0.0.1 > got & busybox sleep 0.5; echo hello | busybox nc -w 1 127.0.0.1 34711; wait; cat got"),
     ("base64 and tr", "busybox base64 binary.bin | busybox base64 -d | busybox cmp - binary.bin && echo same; echo abc | busybox tr a-c x-z"),
     ("awk program", "busybox awk 'BEGIN { for (i = 0; i < 20; i++) { f[i] = i < 2 ? i : f[i-1] + f[i-2]; printf \"%d \", f[i] } print \"\" }'"),
