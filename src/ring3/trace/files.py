@@ -1,0 +1,576 @@
+"""Calls on files, directories and descriptors."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ring3.abi.fcntl import (
+    O_ACCMODE,
+    O_CREAT,
+    O_DIRECTORY,
+    O_TMPFILE,
+)
+from ring3.abi.layouts import layout
+from ring3.abi.stat import S_IFBLK, S_IFCHR, S_IFMT, S_ISGID, S_ISUID, S_ISVTX
+from ring3.abi.internal import UTIME_NOW, UTIME_OMIT
+from ring3.trace.kinds import enters, exits, kind, kind_of, shapes
+from ring3.trace.names import names
+from ring3.trace.text import addr, dev, hexed, mode, signed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ring3.trace.frame import Decoder, Frame
+
+shapes("""
+open: path open ~creat_mode:1 = fd
+creat: path mode = fd
+openat: dirfd path open ~creat_mode:2 = fd
+openat2: dirfd path open_how:3 lu = fd
+open_by_handle_at: fd file_handle open = fd
+close fsync fdatasync fchdir syncfs: fd
+close_range: u u flags:close_range
+read: fd >bytes:ret lu
+write: fd bytes:2 lu
+pread64: fd >bytes:ret lu lld
+pwrite64: fd bytes:2 lu lld
+readv: fd >iov_in:2 lu
+writev: fd iov_out:2 lu
+preadv: fd >iov_in:2 lu lld
+pwritev: fd iov_out:2 lu lld
+preadv2: fd >iov_in:2 lu lld skip flags:rwf
+pwritev2: fd iov_out:2 lu lld skip flags:rwf
+lseek: fd ld uenum:whence
+_llseek: fd lu lu >int:8d uenum:whence
+dup: fd = fd
+dup2: fd fd = fd
+dup3: fd fd flags:open = fd
+pipe: >fd_pair
+pipe2: >fd_pair flags:open
+flock: fd flags:flock
+ftruncate: fd lld
+truncate: path lld
+ftruncate64: fd lld
+truncate64: path lld
+fallocate: fd flags:fallocate lld lld
+fadvise64: fd lld lld enum:fadvise
+readahead: fd lld lu
+sync_file_range: fd lld lld flags:sync_file_range
+access: path access
+faccessat: dirfd path access
+faccessat2: dirfd path access flags:at_access
+stat lstat: path >stat
+fstat: fd >stat
+newfstatat: dirfd path >stat flags:at
+statx: dirfd path statx_flags flags:statx_mask >statx
+statfs: path >statfs
+fstatfs: fd >statfs
+ustat: dev >addr
+getcwd: >bytes:ret lu
+chdir rmdir chroot acct uselib: path
+unlink: path
+unlinkat: dirfd path flags:at_unlink
+rename link: path path
+symlink: path path
+renameat: dirfd path dirfd path
+renameat2: dirfd path dirfd path flags:rename
+linkat: dirfd path dirfd path flags:at
+symlinkat: path dirfd path
+readlink: path >bytes:ret lu
+readlinkat: dirfd path >bytes:ret lu
+mkdir: path mode
+mkdirat: dirfd path mode
+mknod: path file_mode ~node_dev:1
+mknodat: dirfd path file_mode ~node_dev:2
+chmod: path mode
+fchmod: fd mode
+fchmodat: dirfd path mode
+fchmodat2: dirfd path mode flags:at
+chown lchown: path id id
+fchown: fd id id
+fchownat: dirfd path id id flags:at
+umask: mode = o
+utime: path utimbuf
+utimes: path timevals
+futimesat: dirfd path timevals
+utimensat: dirfd path utimespecs flags:at
+getdents getdents64: fd >dirents lu
+setxattr lsetxattr: path str bytes:3 lu flags:xattr
+fsetxattr: fd str bytes:3 lu flags:xattr
+getxattr lgetxattr: path str >bytes:ret lu
+fgetxattr: fd str >bytes:ret lu
+listxattr llistxattr: path >bytes:ret lu
+flistxattr: fd >bytes:ret lu
+removexattr lremovexattr: path str
+fremovexattr: fd str
+name_to_handle_at: dirfd path file_handle >int:4d flags:at_handle
+memfd_create: str memfd_flags = fd
+memfd_secret: flags:open = fd
+inotify_init: = fd
+inotify_init1: flags:inotify_init = fd
+inotify_add_watch: fd path flags:inotify_mask
+inotify_rm_watch: fd d
+fanotify_init: fanotify_init flags:open = fd
+fanotify_mark: fd flags:fanotify_mark lflags:fanotify_mask dirfd path
+sendfile: fd fd offset_inout lu
+splice: fd off_ptr fd off_ptr lu flags:splice
+tee: fd fd lu flags:splice
+vmsplice: fd iov_out:2 lu flags:splice
+copy_file_range: fd off_ptr fd off_ptr lu x
+mount: path path str mount_flags mount_data
+umount2: path flags:umount
+umount: path
+pivot_root: path path
+swapon: path swap_flags
+swapoff: path
+sync:
+open_tree: dirfd path flags:open_tree = fd
+move_mount: dirfd path dirfd path flags:move_mount
+fsopen: str flags:fsopen = fd
+fsmount: fd flags:fsmount flags:mount_attr = fd
+fspick: dirfd path flags:fspick = fd
+cachestat: fd addr >addr x
+quotactl: x path id addr
+""")
+
+
+# --- opening --------------------------------------------------------------------------------------
+@kind
+def open_(x: Frame, v: int) -> str:
+    return open_flags(x, v & 0xFFFFFFFF)
+
+
+def open_flags(x: Frame, value: int) -> str:
+    """The access mode first, then the flags."""
+    if x.style.consts == 1:
+        return hexed(value)
+    shown = names("open_access").by_value[value & O_ACCMODE]
+    rest = value & ~O_ACCMODE
+    if rest:
+        found, unknown = names("open").split(rest)
+        shown = "|".join([shown, *found, *([hexed(unknown)] if unknown else [])])
+    return shown if not x.style.consts else f"{hexed(value)} /* {shown} */"
+
+
+@kind_of
+def creat_mode(flags_at: str) -> Decoder:
+    """open's mode: only where a file may be made."""
+    at = int(flags_at)
+    wanted = O_CREAT | (O_TMPFILE & ~O_DIRECTORY)
+
+    def show(x: Frame, v: int) -> str:
+        return f", {mode(v & 0xFFFF)}" if x.args[at] & wanted else ""
+
+    return show
+
+
+@kind_of
+def open_how(size_at: str) -> Decoder:
+    at = int(size_at)
+
+    def show(x: Frame, v: int) -> str:
+        size = x.args[at]
+        form = layout("open_how")
+        if size < form.size or (data := x.load(v, form.size)) is None:
+            return addr(v)
+        how = form.unpack(data)
+        shown = f"flags={open_flags(x, how['flags'])}"
+        if how["flags"] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)) or how["mode"]:
+            shown += f", mode={mode(how['mode'])}"
+        shown += f", resolve={x.flags('resolve', how['resolve'])}"
+        return "{" + shown + tail(x, v, size, form.size) + "}"
+
+    return show
+
+
+def tail(x: Frame, v: int, size: int, known: int) -> str:
+    """The bytes of an extensible struct that we have no name for."""
+    if size <= known:
+        return ""
+    more = x.load(v + known, min(size - known, x.style.strlen))
+    if more is None:
+        return ", ???"
+    if not any(more):
+        return ""
+    cut = "..." if size - known > len(more) else ""
+    return f", /* bytes {known}..{size - 1} */ " + '"' + "".join(
+        f"\\x{b:02x}" for b in more
+    ) + '"' + cut
+
+
+@kind
+def access(x: Frame, v: int) -> str:
+    return x.flags("access", v & 0xFFFFFFFF)
+
+
+@kind
+def fd_pair(x: Frame, v: int) -> str:
+    data = x.load(v, 8)
+    if data is None:
+        return addr(v)
+    one, two = int.from_bytes(data[:4], "little"), int.from_bytes(data[4:], "little")
+    return f"[{x.fd(one)}, {x.fd(two)}]"
+
+
+@kind
+def memfd_flags(x: Frame, v: int) -> str:
+    return huge_flags(x, "memfd", v & 0xFFFFFFFF, "MFD_HUGE_SHIFT")
+
+
+def huge_flags(x: Frame, which: str, value: int, shift_name: str) -> str:
+    """Flags with the binary logarithm of a page size in their top bits."""
+    from ring3.abi.mman import MAP_HUGE_MASK, MAP_HUGE_SHIFT
+
+    size = value >> MAP_HUGE_SHIFT & MAP_HUGE_MASK
+    value &= ~(MAP_HUGE_MASK << MAP_HUGE_SHIFT)
+    shown = x.flags(which, value) if value or not size else ""
+    if size:
+        shown += ("|" if shown else "") + f"{size}<<{shift_name}"
+    return shown
+
+
+# --- vectors --------------------------------------------------------------------------------------
+def iovecs(x: Frame, v: int, count: int, budget: int | None) -> str:
+    """``[{iov_base="...", iov_len=832}, ...]``; *budget* bytes were moved, None: all."""
+    word = x.word // 8
+    left = [budget]
+
+    def show(one: bytes) -> str:
+        base = int.from_bytes(one[:word], "little")
+        size = int.from_bytes(one[word:], "little")
+        have = size if left[0] is None else min(size, left[0])
+        if left[0] is not None:
+            left[0] -= have
+        return f"{{iov_base={x.bytes(base, have)}, iov_len={size}}}"
+
+    return x.array(v, count, 2 * word, show)
+
+
+@kind_of
+def iov_in(count_at: str) -> Decoder:
+    at = int(count_at)
+    return lambda x, v: iovecs(x, v, x.args[at], x.result)
+
+
+@kind_of
+def iov_out(count_at: str) -> Decoder:
+    at = int(count_at)
+    return lambda x, v: iovecs(x, v, x.args[at], None)
+
+
+# --- attributes -----------------------------------------------------------------------------------
+def symbolic_mode(x: Frame, value: int) -> str:
+    """``S_IFREG|S_ISUID|0755``."""
+    if x.style.consts == 1:
+        return mode(value)
+    kind_name = names("file_type").by_value.get(value & S_IFMT)
+    shown = [kind_name] if kind_name else []
+    bits = [("S_ISUID", S_ISUID), ("S_ISGID", S_ISGID), ("S_ISVTX", S_ISVTX)]
+    shown += [name for name, bit in bits if value & bit]
+    known = S_ISUID | S_ISGID | S_ISVTX | (S_IFMT if kind_name else 0)
+    shown.append(mode(value & ~known))
+    text = "|".join(shown)
+    return text if not x.style.consts else f"{mode(value)} /* {text} */"
+
+
+@kind
+def file_mode(x: Frame, v: int) -> str:
+    return symbolic_mode(x, v & 0xFFFF)
+
+
+@kind_of
+def node_dev(mode_at: str) -> Decoder:
+    at = int(mode_at)
+
+    def show(x: Frame, v: int) -> str:
+        return f", {dev(v & 0xFFFFFFFF)}" if x.args[at] & S_IFMT in (S_IFCHR, S_IFBLK) else ""
+
+    return show
+
+
+def moment(sec: int, nsec: int) -> str:
+    """The comment behind a point in time, as strace's sprinttime makes it."""
+    if sec == 0 and nsec == 0:
+        return ""
+    try:
+        local = time.localtime(sec)
+    except (OverflowError, OSError, ValueError):
+        return ""
+    shown = time.strftime("%Y-%m-%dT%H:%M:%S", local)
+    if nsec:
+        shown += f".{nsec:09d}"
+    return f"{shown}{time.strftime('%z', local)}"
+
+
+STAT_FORMS: dict[str, Any] = {}
+
+
+@kind
+def stat(x: Frame, v: int) -> str:
+    return stat_as(x, v, "stat")
+
+
+@kind
+def stat64(x: Frame, v: int) -> str:
+    return stat_as(x, v, "stat64")
+
+
+def stat_as(x: Frame, v: int, struct: str) -> str:
+    form = layout(struct, x.word)
+    data = x.load(v, form.size)
+    if data is None:
+        return addr(v)
+    s = form.unpack(data)
+    device = s["st_mode"] & S_IFMT in (S_IFCHR, S_IFBLK)
+    size = f"st_rdev={dev(s['st_rdev'])}" if device else f"st_size={s['st_size']}"
+    if x.abbrev:
+        return f"{{st_mode={symbolic_mode(x, s['st_mode'])}, {size}, ...}}"
+    shown = (
+        f"st_dev={dev(s['st_dev'])}, st_ino={s['st_ino']}, "
+        f"st_mode={symbolic_mode(x, s['st_mode'])}, st_nlink={s['st_nlink']}, "
+        f"st_uid={s['st_uid']}, st_gid={s['st_gid']}, st_blksize={s['st_blksize']}, "
+        f"st_blocks={s['st_blocks']}, {size}"
+    )
+    for which in ("atime", "mtime", "ctime"):
+        sec, nsec = signed(s[f"st_{which}"], x.word), s[f"st_{which}_nsec"]
+        shown += f", st_{which}={sec}{comment(moment(sec, nsec))}, st_{which}_nsec={nsec}"
+    return "{" + shown + "}"
+
+
+def comment(text: str) -> str:
+    return f" /* {text} */" if text else ""
+
+
+@kind
+def statx_flags(x: Frame, v: int) -> str:
+    value = v & 0xFFFFFFFF
+    sync = names("at_statx_type").items[0][1]
+    shown = x.enum("at_statx_sync", value & sync)
+    rest = value & ~sync
+    return f"{shown}|{x.flags('at_statx', rest)}" if rest else shown
+
+
+@kind
+def statx(x: Frame, v: int) -> str:
+    form = layout("statx")
+    data = x.load(v, form.size)
+    if data is None:
+        return addr(v)
+    s = form.unpack(data)
+    shown = f"stx_mask={x.flags('statx_mask', s['stx_mask'])}"
+    if not x.abbrev:
+        shown += f", stx_blksize={s['stx_blksize']}"
+    shown += f", stx_attributes={x.flags('statx_attr', s['stx_attributes'])}"
+    if not x.abbrev:
+        shown += f", stx_nlink={s['stx_nlink']}, stx_uid={s['stx_uid']}, stx_gid={s['stx_gid']}"
+    shown += f", stx_mode={symbolic_mode(x, s['stx_mode'])}"
+    if not x.abbrev:
+        shown += f", stx_ino={s['stx_ino']}"
+    shown += f", stx_size={s['stx_size']}"
+    if x.abbrev:
+        return "{" + shown + ", ...}"
+    shown += f", stx_blocks={s['stx_blocks']}"
+    shown += f", stx_attributes_mask={x.flags('statx_attr', s['stx_attributes_mask'])}"
+    for which in ("atime", "btime", "ctime", "mtime"):
+        t = s[f"stx_{which}"]
+        said = comment(moment(t["tv_sec"], t["tv_nsec"]))
+        shown += f", stx_{which}={{tv_sec={t['tv_sec']}, tv_nsec={t['tv_nsec']}}}{said}"
+    for which in ("rdev", "dev"):
+        major, minor = s[f"stx_{which}_major"], s[f"stx_{which}_minor"]
+        shown += f", stx_{which}_major={hexed(major)}, stx_{which}_minor={hexed(minor)}"
+    return "{" + shown + f", stx_mnt_id={hexed(s['stx_mnt_id'])}" + "}"
+
+
+@kind
+def statfs(x: Frame, v: int) -> str:
+    return statfs_as(x, v, "statfs")
+
+
+def statfs_as(x: Frame, v: int, struct: str) -> str:
+    form = layout(struct, x.word)
+    data = x.load(v, form.size)
+    if data is None:
+        return addr(v)
+    s = form.unpack(data)
+    low, high = (value & 0xFFFFFFFF for value in s["f_fsid"])
+    shown = ", ".join(
+        [
+            f"f_type={x.enum('fs_magic', s['f_type'] & 0xFFFFFFFF)}",
+            *(
+                f"{n}={s[n]}"
+                for n in ("f_bsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree")
+            ),
+            f"f_fsid={{val=[{hexed(low)}, {hexed(high)}]}}",
+            f"f_namelen={s['f_namelen']}, f_frsize={s['f_frsize']}",
+            f"f_flags={x.flags('statfs', s['f_flags'])}",
+        ]
+    )
+    return "{" + shown + "}"
+
+
+# --- times ----------------------------------------------------------------------------------------
+@kind
+def utimbuf(x: Frame, v: int) -> str:
+    form = layout("utimbuf", x.word)
+    data = x.load(v, form.size)
+    if data is None:
+        return addr(v)
+    t = form.unpack(data)
+    return "{" + ", ".join(f"{n}={s}{comment(moment(s, 0))}" for n, s in t.items()) + "}"
+
+
+def two_times(x: Frame, v: int, struct: str, fraction: str, special: bool) -> str:
+    """``[{...} /* date */, {...}]``."""
+    if not v:
+        return "NULL"
+    form = layout(struct, x.word)
+    data = x.load(v, 2 * form.size)
+    if data is None:
+        return addr(v)
+    shown = []
+    for part in (data[: form.size], data[form.size :]):
+        t = form.unpack(part)
+        sec, low = t["tv_sec"], t[f"tv_{fraction}"]
+        if special and low in (UTIME_NOW, UTIME_OMIT):
+            shown.append("UTIME_NOW" if low == UTIME_NOW else "UTIME_OMIT")
+            continue
+        nsec = low if fraction == "nsec" else low * 1000
+        said = moment(sec, nsec) if 0 <= nsec < 1_000_000_000 else ""
+        if said and fraction == "usec" and low:
+            said = said.replace(f".{nsec:09d}", f".{low:06d}")
+        shown.append(f"{{tv_sec={sec}, tv_{fraction}={low}}}{comment(said)}")
+    return f"[{', '.join(shown)}]"
+
+
+@kind
+def timevals(x: Frame, v: int) -> str:
+    return two_times(x, v, "timeval", "usec", False)
+
+
+@kind
+def utimespecs(x: Frame, v: int) -> str:
+    return two_times(x, v, "timespec", "nsec", True)
+
+
+# --- directories ----------------------------------------------------------------------------------
+@kind
+def dirents(x: Frame, v: int) -> str:
+    """The number of entries, or with -v the entries."""
+    size = x.result
+    data = x.load(v, size) if size else b""
+    if data is None:
+        return addr(v)
+    wide = x.plan.name == "getdents64"
+    head = (16, 18) if wide else (x.word // 4, x.word // 4 + 2)
+    shown, count, at = [], 0, 0
+    while at + head[1] <= len(data):
+        length = int.from_bytes(data[at + head[0] : at + head[0] + 2], "little")
+        if length < head[1]:
+            break
+        count += 1
+        if not x.abbrev:
+            shown.append(dirent(x, data[at : at + length], wide))
+        at += length
+    if x.abbrev:
+        return f"{addr(v)} /* {count} {'entry' if count == 1 else 'entries'} */"
+    return f"[{', '.join(shown)}]"
+
+
+def dirent(x: Frame, one: bytes, wide: bool) -> str:
+    step = 8 if wide else x.word // 8
+    ino = int.from_bytes(one[:step], "little")
+    off = int.from_bytes(one[step : 2 * step], "little", signed=wide)
+    length = int.from_bytes(one[2 * step : 2 * step + 2], "little")
+    if wide:
+        name = one[19:].split(b"\0", 1)[0]
+        kind_name = x.enum("dirent_type", one[18])
+        return (
+            f"{{d_ino={ino}, d_off={off}, d_reclen={length}, d_type={kind_name}, "
+            f"d_name={x.quote(name)}}}"
+        )
+    name = one[2 * step + 2 : -1].split(b"\0", 1)[0]
+    return (
+        f"{{d_ino={ino}, d_off={off}, d_reclen={length}, d_name={x.quote(name)}, "
+        f"d_type={x.enum('dirent_type', one[-1])}}}"
+    )
+
+
+@kind
+def file_handle(x: Frame, v: int) -> str:
+    data = x.load(v, 8)
+    if data is None:
+        return addr(v)
+    size = int.from_bytes(data[:4], "little")
+    return f"{{handle_bytes={size}}}"
+
+
+# --- offsets that are read and written ------------------------------------------------------------
+@kind
+def off_ptr(x: Frame, v: int) -> str:
+    number = x.number(v, 8, True)
+    return addr(v) if number is None else f"[{number}]"
+
+
+@enters("sendfile")
+def sendfile_enter(x: Frame, a: Sequence[int]) -> str:
+    number = x.number(a[2], 8, True)
+    x.saved = number
+    head = f"{x.fd(a[0])}, {x.fd(a[1])}, "
+    if number is None:
+        return f"{head}{addr(a[2])}, {a[3]}"
+    return f"{head}[{number}]"
+
+
+@exits("sendfile")
+def sendfile_exit(x: Frame, a: Sequence[int]) -> str:
+    if x.saved is None:
+        return ""
+    after = x.number(a[2], 8, True)
+    if x.failed or not x.result or after is None:
+        return f", {a[3]}"
+    return f" => [{after}], {a[3]}"
+
+
+# --- mounts ---------------------------------------------------------------------------------------
+@kind
+def mount_flags(x: Frame, v: int) -> str:
+    from ring3.abi.mount import MS_MGC_MSK, MS_MGC_VAL
+
+    if v & MS_MGC_MSK == MS_MGC_VAL:
+        rest = v & ~MS_MGC_MSK
+        return "MS_MGC_VAL" + (f"|{x.flags('mount', rest)}" if rest else "")
+    return x.flags("mount", v)
+
+
+@kind
+def mount_data(x: Frame, v: int) -> str:
+    from ring3.abi.mount import MS_BIND, MS_MOVE, MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE
+
+    flags = x.args[3]
+    if flags & (MS_BIND | MS_MOVE | MS_PRIVATE | MS_SHARED | MS_SLAVE | MS_UNBINDABLE):
+        return addr(v)
+    return x.text(v)
+
+
+@kind
+def swap_flags(x: Frame, v: int) -> str:
+    from ring3.abi.mount import SWAP_FLAG_PRIO_MASK
+
+    value = v & 0xFFFFFFFF
+    priority = value & SWAP_FLAG_PRIO_MASK
+    shown = x.flags("swap", value & ~SWAP_FLAG_PRIO_MASK) if value & ~SWAP_FLAG_PRIO_MASK else ""
+    if priority or not shown:
+        shown += ("|" if shown else "") + str(priority)
+    return shown
+
+
+@kind
+def fanotify_init(x: Frame, v: int) -> str:
+    value = v & 0xFFFFFFFF
+    low = value & 0xC
+    shown = x.enum("fanotify_class", low)
+    rest = value & ~0xC
+    return f"{shown}|{x.flags('fanotify_init', rest)}" if rest else shown
+

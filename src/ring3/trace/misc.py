@@ -1,0 +1,340 @@
+"""Calls that belong to no larger family: futex, prctl, names of the system, seccomp, random."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ring3.abi import futex as fx
+from ring3.abi import prctl as pr
+from ring3.abi.layouts import layout
+from ring3.trace.kinds import KINDS, enters, exits, kind, kind_of, shapes
+from ring3.trace.names import constants
+from ring3.trace.process import cap_names
+from ring3.trace.signals import signal_name
+from ring3.trace.text import HEX_ALL, addr, hexed, quote, signed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ring3.trace.frame import Decoder, Frame
+
+shapes("""
+uname: >utsname
+sysinfo: >sysinfo
+sethostname setdomainname: bytes:1 lu
+getrandom: >hex_bytes:ret lu flags:getrandom
+reboot: uenum:reboot_magic1 uenum:reboot_magic2 uenum:reboot addr
+syslog: enum:syslog >bytes:ret d
+init_module: addr lu str
+finit_module: fd str flags:module_init
+delete_module: str flags:open
+seccomp: uenum:seccomp_op seccomp_flags seccomp_arg
+ptrace: uenum:ptrace pid addr addr
+futex_waitv: addr u x timespec64 clock
+set_thread_area get_thread_area: addr
+modify_ldt: d addr lu
+ioperm: lu lu d
+iopl: d
+landlock_create_ruleset: addr lu flags:landlock_create = fd
+landlock_add_rule: fd uenum:landlock_rule addr x
+landlock_restrict_self: fd x
+add_key: str str bytes:3 lu key_id
+request_key: str str str key_id
+keyctl: enum:keyctl lx lx lx lx
+io_uring_setup: u addr = fd
+io_uring_enter: fd u u x addr lu
+io_uring_register: fd u addr u
+bpf: x addr u
+perf_event_open: addr pid d fd lx = fd
+""")
+
+
+# --- futex ----------------------------------------------------------------------------------------
+def futex_op(x: Frame, op: int) -> str:
+    """``FUTEX_WAIT_PRIVATE|FUTEX_CLOCK_REALTIME``"""
+    command = op & 127
+    known = x.enum("futex_op", command)
+    if op & fx.FUTEX_PRIVATE_FLAG:
+        known += "_PRIVATE" if known.startswith("FUTEX") else "|FUTEX_PRIVATE_FLAG"
+    if op & fx.FUTEX_CLOCK_REALTIME:
+        known += "|FUTEX_CLOCK_REALTIME"
+    return known
+
+
+def wake_op(value: int) -> str:
+    """FUTEX_WAKE_OP's packed operation."""
+    op, cmp = value >> 28 & 0xF, value >> 24 & 0xF
+    arg, cmparg = value >> 12 & 0xFFF, value & 0xFFF
+    names = constants("futex")
+    ops = {v: n for n, v in names.items() if n.startswith("FUTEX_OP_") and "CMP" not in n}
+    cmps = {v: n for n, v in names.items() if n.startswith("FUTEX_OP_CMP_")}
+    shift = "FUTEX_OP_OPARG_SHIFT<<28|" if op & 8 else ""
+    ops.pop(8, None)
+    return (
+        f"{shift}{ops.get(op & 7, hexed(op & 7))}<<28|{hexed(arg)}<<12|"
+        f"{cmps.get(cmp, hexed(cmp))}<<24|{hexed(cmparg)}"
+    )
+
+
+@enters("futex")
+def futex_enter(x: Frame, a: Sequence[int]) -> str:
+    op, val = a[1] & 0xFFFFFFFF, a[2] & 0xFFFFFFFF
+    command = op & 127
+    head = f"{addr(a[0])}, {futex_op(x, op)}"
+    val2, val3 = a[3] & 0xFFFFFFFF, a[5] & 0xFFFFFFFF
+    if command == fx.FUTEX_WAIT:
+        return f"{head}, {val}, {KINDS['timespec'](x, a[3])}"
+    if command == fx.FUTEX_WAIT_BITSET:
+        return f"{head}, {val}, {KINDS['timespec'](x, a[3])}, {bitset(val3)}"
+    if command == fx.FUTEX_WAKE_BITSET:
+        return f"{head}, {val}, {bitset(val3)}"
+    if command in (fx.FUTEX_WAKE, fx.FUTEX_FD):
+        return f"{head}, {val}"
+    if command == fx.FUTEX_REQUEUE:
+        return f"{head}, {val}, {val2}, {addr(a[4])}"
+    if command in (fx.FUTEX_CMP_REQUEUE, fx.FUTEX_CMP_REQUEUE_PI):
+        return f"{head}, {val}, {val2}, {addr(a[4])}, {val3}"
+    if command == fx.FUTEX_WAKE_OP:
+        return f"{head}, {val}, {val2}, {addr(a[4])}, {wake_op(val3)}"
+    if command in (fx.FUTEX_LOCK_PI, fx.FUTEX_LOCK_PI2):
+        return f"{head}, {KINDS['timespec'](x, a[3])}"
+    if command in (fx.FUTEX_UNLOCK_PI, fx.FUTEX_TRYLOCK_PI):
+        return head
+    if command == fx.FUTEX_WAIT_REQUEUE_PI:
+        return f"{head}, {val}, {KINDS['timespec'](x, a[3])}, {addr(a[4])}"
+    return f"{head}, {val}, {addr(a[3])}, {addr(a[4])}, {hexed(val3)}"
+
+
+def bitset(value: int) -> str:
+    return "FUTEX_BITSET_MATCH_ANY" if value == fx.FUTEX_BITSET_MATCH_ANY else hexed(value)
+
+
+# --- the system -----------------------------------------------------------------------------------
+@kind
+def utsname(x: Frame, v: int) -> str:
+    form = layout("utsname")
+    data = x.load(v, form.size)
+    if data is None:
+        return addr(v)
+    s = {n: t.split(b"\0", 1)[0] for n, t in form.unpack(data).items()}
+    if x.abbrev:
+        return f"{{sysname={x.quote(s['sysname'])}, nodename={x.quote(s['nodename'])}, ...}}"
+    return "{" + ", ".join(f"{n}={x.quote(t)}" for n, t in s.items()) + "}"
+
+
+@kind
+def sysinfo(x: Frame, v: int) -> str:
+    form = layout("sysinfo", x.word)
+    data = x.load(v, form.size)
+    if data is None:
+        return addr(v)
+    s = form.unpack(data)
+    parts = [f"uptime={s['uptime']}", f"loads=[{', '.join(str(n) for n in s['loads'])}]"]
+    names = "totalram freeram sharedram bufferram totalswap freeswap procs totalhigh freehigh"
+    parts += [f"{n}={s[n]}" for n in (*names.split(), "mem_unit")]
+    return "{" + ", ".join(parts) + "}"
+
+
+@kind_of
+def hex_bytes(size: str) -> Decoder:
+    """Bytes that are no text: always in hexadecimal."""
+
+    def show(x: Frame, v: int) -> str:
+        count = x.result
+        most = min(count, x.style.strlen)
+        data = x.load(v, most) if most else b""
+        if data is None:
+            return addr(v)
+        return quote(data, HEX_ALL) + ("..." if count > most else "")
+
+    return show
+
+
+@kind
+def key_id(x: Frame, v: int) -> str:
+    from ring3.trace.names import names
+
+    number = signed(v)
+    return names("key_spec").by_value.get(number) or str(number)
+
+
+def audit_arch(value: int) -> str:
+    known = {v: n for n, v in constants("misc").items() if n.startswith("AUDIT_ARCH_")}
+    return known.get(value & 0xFFFFFFFF) or hexed(value)
+
+
+def call_name(nr: int, arch: int) -> str:
+    """``__NR_getpid``"""
+    from ring3.abi.misc import AUDIT_ARCH_I386
+    from ring3.abi.signatures import NUMBERS
+
+    table = NUMBERS["i386" if arch == AUDIT_ARCH_I386 else "x86_64"]
+    return next((f"__NR_{name}" for name, number in table.items() if number == nr), str(nr))
+
+
+# --- seccomp --------------------------------------------------------------------------------------
+@kind
+def seccomp_flags(x: Frame, v: int) -> str:
+    from ring3.abi.misc import SECCOMP_SET_MODE_FILTER
+
+    if x.args[0] != SECCOMP_SET_MODE_FILTER:
+        return hexed(v & 0xFFFFFFFF)
+    return x.flags("seccomp_flags", v & 0xFFFFFFFF)
+
+
+@kind
+def seccomp_arg(x: Frame, v: int) -> str:
+    from ring3.abi import misc
+
+    if x.args[0] == misc.SECCOMP_SET_MODE_FILTER:
+        return filter_program(x, v)
+    if x.args[0] == misc.SECCOMP_GET_ACTION_AVAIL:
+        number = x.number(v)
+        return addr(v) if number is None else f"[{x.enum('seccomp_action', number)}]"
+    return addr(v)
+
+
+def filter_program(x: Frame, v: int) -> str:
+    form = layout("sock_fprog", x.word)
+    data = x.load(v, form.size)
+    if data is None:
+        return addr(v)
+    s = form.unpack(data)
+    return f"{{len={s['len']}, filter={addr(s['filter'])}}}"
+
+
+# --- prctl ----------------------------------------------------------------------------------------
+
+PLAIN = {
+    pr.PR_SET_DUMPABLE: "pr_dumpable",
+    pr.PR_SET_TSC: "pr_tsc",
+    pr.PR_SET_SECCOMP: "seccomp_mode",
+}
+"""Options with one argument out of a set of names."""
+NUMBER = (
+    pr.PR_SET_KEEPCAPS,
+    pr.PR_SET_TIMERSLACK,
+    pr.PR_SET_CHILD_SUBREAPER,
+)
+FIVE = (pr.PR_SET_NO_NEW_PRIVS, pr.PR_SET_THP_DISABLE, pr.PR_SET_IO_FLUSHER)
+"""Options that print all of their five arguments."""
+NOTHING = (
+    pr.PR_GET_DUMPABLE,
+    pr.PR_GET_KEEPCAPS,
+    pr.PR_GET_SECCOMP,
+    pr.PR_GET_TIMERSLACK,
+    pr.PR_GET_TIMING,
+    pr.PR_TASK_PERF_EVENTS_DISABLE,
+    pr.PR_TASK_PERF_EVENTS_ENABLE,
+    pr.PR_GET_SECUREBITS,
+)
+ZEROS = (pr.PR_GET_NO_NEW_PRIVS, pr.PR_GET_THP_DISABLE, pr.PR_MCE_KILL_GET, pr.PR_GET_IO_FLUSHER)
+STORED = (pr.PR_GET_TSC, pr.PR_GET_CHILD_SUBREAPER, pr.PR_GET_PDEATHSIG, pr.PR_GET_TID_ADDRESS)
+
+
+@enters("prctl")
+def prctl_enter(x: Frame, a: Sequence[int]) -> str:
+    option = a[0] & 0xFFFFFFFF
+    name = x.enum("prctl", option)
+    if option in PLAIN:
+        return f"{name}, {x.enum(PLAIN[option], a[1])}"
+    if option in NUMBER:
+        return f"{name}, {a[1]}"
+    if option in FIVE:
+        return f"{name}, {a[1]}, {hexed(a[2])}, {hexed(a[3])}, {hexed(a[4])}"
+    if option in NOTHING:
+        return name
+    if option in ZEROS:
+        return f"{name}, {', '.join(hexed(v) for v in a[1:5])}"
+    if option in STORED or option == pr.PR_GET_NAME:
+        return f"{name}, "
+    special = SPECIAL.get(option)
+    if special is not None:
+        return f"{name}, {special(x, a)}"
+    return f"{name}, {', '.join(hexed(v) for v in a[1:5])}"
+
+
+@exits("prctl")
+def prctl_exit(x: Frame, a: Sequence[int]) -> str:
+    option = a[0] & 0xFFFFFFFF
+    if option == pr.PR_GET_NAME:
+        return addr(a[1]) if x.failed else x.text(a[1])
+    if option in STORED:
+        number = None if x.failed else x.number(a[1], 8 if option == pr.PR_GET_TID_ADDRESS else 4)
+        if number is None:
+            return addr(a[1])
+        if option == pr.PR_GET_PDEATHSIG:
+            return f"[{signal_name(number)}]"
+        if option == pr.PR_GET_TSC:
+            return f"[{x.enum('pr_tsc', number)}]"
+        return f"[{addr(number) if option == pr.PR_GET_TID_ADDRESS else number}]"
+    if not x.failed:
+        prctl_aux(x, option)
+    return ""
+
+
+def prctl_aux(x: Frame, option: int) -> None:
+    """The words behind a result that names something."""
+    if option == pr.PR_GET_DUMPABLE:
+        x.aux = x.enum("pr_dumpable", x.result)
+    elif option == pr.PR_GET_SECCOMP:
+        x.aux = x.enum("seccomp_mode", x.result)
+    elif option == pr.PR_GET_SECUREBITS and x.result:
+        x.aux = x.flags("secbits", x.result)
+
+
+def ambient(x: Frame, a: Sequence[int]) -> str:
+    what = x.enum("pr_cap_ambient", a[1])
+    if a[1] == pr.PR_CAP_AMBIENT_CLEAR_ALL:
+        return f"{what}, {', '.join(hexed(v) for v in a[2:5])}"
+    return f"{what}, {x.enum('cap', a[2])}, {hexed(a[3])}, {hexed(a[4])}"
+
+
+def set_mm(x: Frame, a: Sequence[int]) -> str:
+    return f"{x.enum('pr_set_mm', a[1])}, {', '.join(hexed(v) for v in a[2:5])}"
+
+
+def set_vma(x: Frame, a: Sequence[int]) -> str:
+    name = x.text(a[4]) if a[1] == pr.PR_SET_VMA_ANON_NAME else hexed(a[4])
+    return f"{x.enum('pr_vma', a[1])}, {addr(a[2])}, {a[3]}, {name}"
+
+
+def dispatch(x: Frame, a: Sequence[int]) -> str:
+    return f"{x.enum('pr_dispatch', a[1])}, {hexed(a[2])}, {hexed(a[3])}, {addr(a[4])}"
+
+
+SPECIAL: dict[int, Callable[[Frame, Sequence[int]], str]] = {
+    pr.PR_SET_NAME: lambda x, a: x.text(a[1]),
+    pr.PR_SET_PDEATHSIG: lambda x, a: signal_name(signed(a[1])),
+    pr.PR_CAPBSET_READ: lambda x, a: x.enum("cap", a[1]),
+    pr.PR_CAPBSET_DROP: lambda x, a: x.enum("cap", a[1]),
+    pr.PR_SET_SECUREBITS: lambda x, a: x.flags("secbits", a[1]),
+    pr.PR_CAP_AMBIENT: ambient,
+    pr.PR_SET_MM: set_mm,
+    pr.PR_SET_VMA: set_vma,
+    pr.PR_SET_SYSCALL_USER_DISPATCH: dispatch,
+    pr.PR_SET_PTRACER: lambda x, a: (
+        "PR_SET_PTRACER_ANY" if a[1] == pr.PR_SET_PTRACER_ANY else str(a[1])
+    ),
+}
+
+GETS = (pr.ARCH_GET_FS, pr.ARCH_GET_GS)
+
+
+@enters("arch_prctl")
+def arch_prctl_enter(x: Frame, a: Sequence[int]) -> str:
+    option = a[0] & 0xFFFFFFFF
+    name = x.enum("arch_prctl", option)
+    if option in GETS:
+        return f"{name}, "
+    if option == pr.ARCH_GET_CPUID:
+        return name
+    return f"{name}, {addr(a[1])}"
+
+
+@exits("arch_prctl")
+def arch_prctl_exit(x: Frame, a: Sequence[int]) -> str:
+    if a[0] & 0xFFFFFFFF not in GETS:
+        return ""
+    number = None if x.failed else x.number(a[1], 8)
+    return addr(a[1]) if number is None else f"[{hexed(number)}]"
