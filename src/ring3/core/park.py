@@ -22,6 +22,8 @@ RESTART_BLOCK: Final = 516
 """As NOHAND, but a restart must go by the deadline, not by the original arguments."""
 RESTART_NEVER: Final = 4
 """EINTR, always."""
+UNINTERRUPTIBLE: Final = 0
+"""No signal ends this wait (but the death of the process does): vfork."""
 
 
 class Waiter(Protocol):

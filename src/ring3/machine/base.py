@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ring3.abi.types import Memory
+    from ring3.core.park import Park
 
 
 class Deferred:
@@ -63,7 +64,16 @@ class Segment:
 class Image:
     """A program ready to start: what exec hands to the machine once nothing can fail any more."""
 
-    __slots__ = ("abi", "build_stack", "entry", "name", "segments", "stack_prot", "stack_size")
+    __slots__ = (
+        "abi",
+        "build_stack",
+        "entry",
+        "loaded",
+        "name",
+        "segments",
+        "stack_prot",
+        "stack_size",
+    )
 
     def __init__(
         self,
@@ -83,6 +93,8 @@ class Image:
         self.build_stack = build_stack
         """(stack top, vDSO base or 0) -> (stack pointer, bytes from there to the top)."""
         self.name = name
+        self.loaded: Callable[[], None] | None = None
+        """Called once the machine needs the segments' files no more."""
 
 
 class CloneArgs:
@@ -257,6 +269,12 @@ class Supervisor(Protocol):
 
     def process_gone(self, process: Any, status: int, rusage: Any) -> None:
         """The last vehicle of *process* is gone. *status* is the host's wait status."""
+
+    def vehicle_lost(self, task: Any, signo: int) -> None:
+        """The vehicle of *task* cannot go on and will be killed: its process dies of *signo*."""
+
+    def park(self, task: Any, park: Park) -> Result | None:
+        """Leave *task*'s call waiting (for a ``then`` that has to)."""
 
     def drain(self) -> None:
         """Run the calls of woken tasks and hand their results to the machine."""

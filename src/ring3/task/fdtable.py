@@ -44,6 +44,7 @@ class FdTable:
     """descriptor number -> (open file description, close-on-exec)."""
 
     __slots__ = (
+        "bound",
         "changes",
         "cloexec",
         "files",
@@ -62,6 +63,8 @@ class FdTable:
         """RLIMIT_NOFILE: one more than the highest number that may be handed out."""
         self.users = 1
         """Tasks that share this table (CLONE_FILES)."""
+        self.bound: set[int] = set()
+        """Numbers that the machine has laid under the vehicles' own (the machine's affair)."""
         self.changes: dict[int, File | None] = {}
         """Numbers whose file (or close-on-exec flag) changed; None: closed."""
         self.first_free = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ring3.core.park import Park, WaitQueue
+from ring3.core.park import UNINTERRUPTIBLE, Park, WaitQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,7 +162,8 @@ class Task:
         """A signal is to be delivered: make the task enter the kernel, or leave its parked call."""
         self.attention |= SIGNALS
         if self.parked is not None:
-            self.interrupted = True
-            self.ready()
+            if self.parked.restart != UNINTERRUPTIBLE:
+                self.interrupted = True
+                self.ready()
         elif not self.exiting:
             self.vehicle.interrupt()

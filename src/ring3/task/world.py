@@ -45,6 +45,7 @@ class World:
         self.forks = 0
         self.hostname = b"ring3"
         self.domainname = b"(none)"
+        self.observers: list[Any] = []
         self.observer: Any = None
         """Who sees signals and stops of tasks with the OBSERVED bit (syscalls.events.Observer)."""
         self.signal_users: dict[int, SignalUser] = {}
@@ -53,6 +54,8 @@ class World:
         self.ipc = IpcSpace()
         self.mounts: Any = None
         """The initial mount namespace (vfs)."""
+        self.net: Any = None
+        """The network (net.network.Network), made when the first socket is."""
 
     def new_pid(self) -> int:
         """The next free id, counting on from the last one as Linux does."""

@@ -1,0 +1,231 @@
+"""Assembly: the only file that knows every room.
+
+A :class:`Kernel` is one guest world with its machine. It serves its guests on a thread of its own
+until ``close``; the methods here may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ring3.abi.signal import SI_KERNEL, SIGCHLD, SIGPIPE, SIGTTIN, SIGTTOU, SIGXCPU, SIGXFSZ
+from ring3.core.park import Park
+from ring3.machine.base import Fault, Result, UserContext
+from ring3.syscalls.trap import Gate, any_attention
+from ring3.task.lifecycle import new_init, process_gone
+from ring3.task.signals import RUN, SigInfo, deliver, force, send_to_task
+from ring3.task.task import OBSERVED, Task
+from ring3.task.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ring3.machine.base import Machine
+    from ring3.syscalls.events import Observer
+    from ring3.task.process import Process
+
+HOST_MADE = frozenset((SIGPIPE, SIGXFSZ, SIGXCPU, SIGTTIN, SIGTTOU))
+"""Signals the host raises because of a call that ran natively: they are the caller's."""
+
+
+def load_calls() -> None:
+    """Import every family of system calls: each enters its handlers in the table."""
+    package = importlib.import_module("ring3.syscalls")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"ring3.syscalls.{module.name}")
+
+
+class Supervision:
+    """What the machine asks of the kernel (machine.base.Supervisor)."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.gate = gate = Gate(world)
+        self.serve = gate.serve
+        self.complete = gate.complete
+        self.drain = gate.drain
+        world.observers = gate.observers
+
+    def park(self, task: Task, park: Park) -> Result | None:
+        return self.gate.park(task, park)
+
+    def user_return(self, task: Task, context: UserContext) -> bool:
+        """Signals, restarts, stops: whether the vehicle may go on."""
+        return deliver(task, context) == RUN
+
+    def fault(self, task: Task, fault: Fault, context: UserContext) -> bool:
+        if fault.signo in HOST_MADE:
+            send_to_task(task, SigInfo(fault.signo, SI_KERNEL))
+        else:
+            info = SigInfo(fault.signo, fault.code, addr=fault.address)
+            info.trapno, info.error = fault.trapno, fault.error
+            force(task, info)
+        return self.user_return(task, context)
+
+    def process_gone(self, process: Process, status: int, usage: Any) -> None:
+        process_gone(process, status, usage)
+
+    def vehicle_lost(self, task: Task, signo: int) -> None:
+        process = task.process
+        if process.state != "dying":
+            process.state = "dying"
+            process.exit_status = signo
+        for other in list(process.threads.values()):
+            other.unpark()
+
+
+class GuestProcess:
+    """A program started by ``Kernel.spawn``: wait for it, signal it."""
+
+    def __init__(self, kernel: Kernel, process: Process) -> None:
+        self.kernel = kernel
+        self.process = process
+        self.pid = process.pid
+        self.gone = threading.Event()
+        self.stopped = threading.Event()
+        process.exit_event.add(self)
+
+    # A waiter in the process's exit queue.
+    def woken(self, queue: Any) -> None:
+        queue.remove(self)
+        self.gone.set()
+
+    finished: Any = None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The wait(2) status. Raises TimeoutError after *timeout* seconds, RuntimeError if the
+        kernel broke down."""
+        if not self.gone.wait(timeout):
+            raise TimeoutError(f"pid {self.pid} still runs after {timeout} s")
+        return self.process.exit_status
+
+    def send_signal(self, signo: int) -> None:
+        from ring3.task.signals import send_to_process
+
+        with self.kernel.lock:
+            if self.process.state != "zombie":
+                send_to_process(self.process, SigInfo(signo, SI_KERNEL))
+            self.kernel.settle()
+
+
+class Kernel:
+    """A guest world. See ``docs/reference/python.md`` for the options."""
+
+    def __init__(
+        self,
+        *,
+        profile: str = "fast",
+        machine: str = "native",
+        root: str | None = None,
+        rw: Sequence[str] = (),
+        ro: Sequence[str] = (),
+        env: dict[str, str] | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        groups: Sequence[int] | None = None,
+        cwd: str | None = None,
+        hostname: str = "ring3",
+    ) -> None:
+        from ring3.kernel_setup import build_mounts, new_machine, register_openers
+
+        load_calls()
+        self.world = World()
+        self.world.hostname = hostname.encode()
+        self.supervision = Supervision(self.world)
+        self.world.supervisor = self.supervision
+        self.env = env
+        self.uid = os.getuid() if uid is None else uid
+        self.gid = os.getgid() if gid is None else gid
+        self.groups = tuple(os.getgroups() if groups is None else groups)
+        self.cwd = os.getcwd() if cwd is None else cwd
+        register_openers(self.world)
+        new_init(self.world)
+        self.mounts = build_mounts(self, root, rw, ro)
+        self.machine: Machine = new_machine(self, machine, profile)
+        self.world.machine = self.machine
+        self.lock: Any = self.machine.lock  # type: ignore[attr-defined]
+        self.closed = False
+        self.start_thread()
+
+    def start_thread(self) -> None:
+        """Boot the machine on the thread that will serve it; raise what it raised."""
+        machine: Any = self.machine
+        ready = threading.Event()
+        self.thread = threading.Thread(
+            target=machine.serve, args=(ready.set,), name="ring3", daemon=True
+        )
+        self.thread.start()
+        ready.wait()
+        if machine.failure is not None:
+            raise machine.failure
+
+    # --- observing -------------------------------------------------------------------------------
+    def add_observer(self, observer: Observer) -> None:
+        """Tell *observer* of every call of every task from now on."""
+        with self.lock:
+            self.supervision.gate.observers.append(observer)
+            self.world.observer = self.supervision.gate.observers[0]
+            for task in self.world.tasks.values():
+                task.attention |= OBSERVED
+
+    # --- programs --------------------------------------------------------------------------------
+    def spawn(
+        self,
+        argv: Sequence[str | bytes],
+        *,
+        env: dict[str, str] | None = None,
+        cwd: str | None = None,
+        stdin: int | None = 0,
+        stdout: int | None = 1,
+        stderr: int | None = 2,
+    ) -> GuestProcess:
+        """Start a program. The three descriptors are the host's; None leaves one closed.
+
+        Raises FileNotFoundError, PermissionError or OSError as execve(2) would fail.
+        """
+        from ring3.kernel_setup import start_program
+
+        with self.lock:
+            process = start_program(
+                self, argv, env if env is not None else self.env, cwd or self.cwd,
+                (stdin, stdout, stderr),
+            )  # fmt: skip
+            guest = GuestProcess(self, process)
+            self.settle()
+        return guest
+
+    def settle(self) -> None:
+        """Run what the caller made ready (kernel locked)."""
+        self.supervision.drain()
+        self.world.reactor.interrupt()
+
+    def first_attention(self) -> int:
+        gate = self.supervision.gate
+        return any_attention(gate.observers, gate.filters)
+
+    def log(self) -> str:
+        """The kernel log, as dmesg prints it."""
+        return self.world.log.text()
+
+    def close(self) -> None:
+        """End every guest and give everything back."""
+        if self.closed:
+            return
+        self.closed = True
+        machine: Any = self.machine
+        with self.lock:
+            machine.close()
+        self.thread.join(10)
+
+    def __enter__(self) -> Kernel:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+__all__ = ["SIGCHLD", "GuestProcess", "Kernel"]

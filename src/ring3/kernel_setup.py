@@ -1,0 +1,152 @@
+"""Assembly, second part: mounts of the default view, openers, the first process of a program."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ring3.task.limits import default_limits
+from ring3.task.credentials import Credentials
+from ring3.task.exec import StackBuilder, build_image, load_program
+from ring3.task.fdtable import FdTable
+from ring3.task.lifecycle import become
+from ring3.task.process import Process, ProcessGroup, Session
+from ring3.task.task import Task
+from ring3.vfs.context import FsContext
+from ring3.vfs.path import FOLLOW, Place, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ring3.kernel import Kernel
+    from ring3.task.world import World
+
+
+def new_machine(kernel: Kernel, name: str, profile: str) -> Any:
+    """The machine called *name*. ValueError for a name or profile that does not exist."""
+    if profile not in ("fast", "full"):
+        raise ValueError(f"no profile {profile!r}: fast or full")
+    if name != "native":
+        raise ValueError(f"no machine {name!r}: native")
+    from ring3.machine.native.machine import NativeMachine
+
+    world = kernel.world
+    return NativeMachine(kernel.supervision, world.reactor, world.clock, world.log, profile)
+
+
+def place_of_root(mounts: Any) -> Place:
+    return Place(mounts.root, mounts.root.root)
+
+
+def start_program(
+    kernel: Kernel,
+    argv: Sequence[str | bytes],
+    env: dict[str, str] | None,
+    cwd: str,
+    stdio: Sequence[int | None],
+) -> Process:
+    """Make a process as a child of init and have the machine start its program."""
+    world = kernel.world
+    words = [os.fsencode(a) for a in argv]
+    if not words:
+        raise ValueError("no program given")
+    environ = os.environ if env is None else env
+    envp = [os.fsencode(f"{k}={v}") for k, v in environ.items()]
+    task = new_task(kernel, cwd)
+    try:
+        attach_stdio(task, stdio)
+        name, place = find_program(task, words[0], environ.get("PATH", os.defpath))
+        program = load_program(task, place, name, words, envp)
+    except BaseException:
+        discard(task)
+        raise
+    image = build_image(program)
+    builder: StackBuilder = image.build_stack.__self__  # type: ignore[attr-defined]
+    plain = image.build_stack
+
+    def build_stack(top: int, vdso: int) -> tuple[int, bytes]:
+        # The machine asks when the new memory exists: the program's own point of no return.
+        stack = plain(top, vdso)
+        become(task, program, builder)
+        return stack
+
+    image.build_stack = build_stack
+    image.loaded = program.release
+    world.machine.start(image, task)
+    return task.process
+
+
+def new_task(kernel: Kernel, cwd: str) -> Task:
+    world = kernel.world
+    pid = world.new_pid()
+    process = Process(world, pid, world.init)
+    world.init.children[pid] = process
+    process.exit_signal = 17
+    session = Session(pid, process)
+    world.sessions[pid] = session
+    process.join(ProcessGroup(pid, session))
+    process.limits = default_limits()
+    world.processes[pid] = process
+    task = Task(world, pid, process)
+    process.leader = task
+    process.threads[pid] = task
+    world.tasks[pid] = task
+    task.cred = Credentials(kernel.uid, kernel.gid, kernel.groups)
+    root = place_of_root(kernel.mounts)
+    task.fs = FsContext(root, root, 0o022)
+    task.fds = FdTable(process.limits[7][0])
+    task.attention = kernel.first_attention()
+    task.fs.cwd = walk(task, None, os.fsencode(cwd), FOLLOW)
+    return task
+
+
+def discard(task: Task) -> None:
+    """The program could not be found: the process has never been."""
+    from ring3.task.lifecycle import undo_birth
+
+    undo_birth(task)
+
+
+def attach_stdio(task: Task, stdio: Sequence[int | None]) -> None:
+    from ring3.drivers.stdio import open_host
+
+    for number, host_fd in enumerate(stdio):
+        if host_fd is not None:
+            task.fds.replace(number, open_host(task.world, host_fd))
+
+
+def find_program(task: Task, name: bytes, path: str) -> tuple[bytes, Place]:
+    """As execvp(3) looks: a name with a slash is a path, another is sought in PATH."""
+    from ring3.abi.errno import EACCES, ENOENT, ENOTDIR, Errno
+
+    if b"/" in name:
+        return name, walk(task, None, name, FOLLOW)
+    failed: Errno = ENOENT()
+    for folder in path.split(":"):
+        candidate = os.path.join(os.fsencode(folder or "."), name)
+        try:
+            place = walk(task, None, candidate, FOLLOW)
+            if place.inode.is_regular:
+                return candidate, place
+        except (ENOENT, ENOTDIR):
+            continue
+        except EACCES as bad:
+            failed = bad
+    raise failed
+
+
+def register_openers(world: World) -> None:
+    """Who opens FIFOs and devices."""
+    from ring3.abi.stat import S_IFIFO
+    from ring3.ipc.fifo import open_fifo
+    from ring3.vfs.special import register
+
+    register(lambda who, place, flags: open_fifo(world, place.inode, flags, who), S_IFIFO)
+
+
+def build_mounts(kernel: Kernel, root: str | None, rw: Sequence[str], ro: Sequence[str]) -> Any:
+    from ring3.view import default_view
+
+    kernel.view = default_view(kernel.world, root, rw, ro, kernel.cwd, kernel.uid, kernel.gid)
+    kernel.world.mounts = kernel.view.table
+    return kernel.view.table

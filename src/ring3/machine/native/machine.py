@@ -1,0 +1,473 @@
+"""The native machine: serves the traps of all vehicles on one thread, host events on another.
+
+Both threads share one lock, which is dropped only while they wait. Nothing blocks while it is
+held.
+"""
+
+from __future__ import annotations
+
+import _thread
+import fcntl
+import os
+import select
+import signal
+import struct
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ring3.abi.errno import Errno
+from ring3.machine.base import Deferred, Fault, Image, Result, UserContext
+from ring3.machine.native import launch, step
+from ring3.machine.native.binding import Bindings
+from ring3.machine.native.doorbell import Doorbells
+from ring3.machine.native.loading import load_image
+from ring3.machine.native.protocol import (
+    DOORBELL,
+    KICK,
+    REPLY_ENTER,
+    REPLY_ERROR,
+    REPLY_RESUME,
+    REPLY_RUN,
+)
+from ring3.machine.native.space import NativeSpace
+from ring3.machine.native.vehicle import HostProcess, NativeVehicle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ring3.core.clock import Clock
+    from ring3.core.log import KernelLog
+    from ring3.core.reactor import Reactor
+    from ring3.machine.base import Supervisor
+
+ADDFD = struct.Struct("<QIIII")
+ADDFD_REQUEST = 0x40182103
+ADDFD_SETFD, ADDFD_SEND = 1, 2
+CONTINUE = 1
+WALL = 0x40000000
+NR_CLONE = 56
+
+
+class NativeMachine:
+    name = "native"
+    can_bind = True
+
+    def __init__(
+        self, supervisor: Supervisor, reactor: Reactor, clock: Clock, log: KernelLog, profile: str
+    ) -> None:
+        self.supervisor = supervisor
+        self.reactor = reactor
+        self.clock = clock
+        self.log = log
+        self.profile = profile
+        self.lock = _thread.allocate_lock()
+        self.vehicles: dict[int, NativeVehicle] = {}
+        self.processes: dict[int, HostProcess] = {}
+        self.births: dict[int, Callable[[int], None]] = {}
+        self.early: dict[int, list[tuple[int, int, int, tuple[int, ...]]]] = {}
+        """Traps of threads whose parent has not yet reported their number."""
+        self.starts: list[tuple[Image, Any]] = []
+        """Programs waiting for the zygote."""
+        self.zygote: NativeVehicle | None = None
+        self.zygote_ready = False
+        self.born_id = 0
+        """The notification of the child that is being born."""
+        self.listener = -1
+        self.sync = True
+        self.bindings = Bindings(self, profile)
+        self.doorbells = Doorbells(self)
+        self.closing = False
+        self.failure: Exception | None = None
+
+    # --- the two threads -------------------------------------------------------------------------
+    def serve(self, ready: Callable[[], None]) -> None:
+        """Boot, then serve traps until ``close``. *ready* is called once guests can start, or
+        when ``failure`` says why they cannot."""
+        try:
+            zygote = launch.launch(self.profile)
+        except Exception as bad:
+            self.failure = bad
+            ready()
+            return
+        self.listener = zygote.listener
+        self.sync = zygote.sync
+        if not zygote.sync:
+            self.pin(zygote.pid)
+        process = HostProcess(zygote.pid, None)
+        self.zygote = v = NativeVehicle(self, process, zygote.pid, NativeSpace(zygote.pid), 0)
+        process.booting = self.zygote_booted
+        v.expecting = (0, ())  # never a guest: whatever it calls may go on
+        process.vehicles[v.tid] = v
+        self.vehicles[v.tid] = v
+        self.processes[v.tid] = process
+        _thread.start_new_thread(self.watch, ())
+        ready()
+        self.loop()
+
+    def pin(self, pid: int) -> None:
+        """Before Linux 6.6 a hand-over between two CPUs costs 50 us: stay on one."""
+        cpu = min(os.sched_getaffinity(0))
+        os.sched_setaffinity(pid, {cpu})
+        os.sched_setaffinity(0, {cpu})
+
+    def loop(self) -> None:
+        """Receive, serve, reply, for ever. The one hot loop of the kernel."""
+        wait, listener, get = step.step, self.listener, self.vehicles.get
+        serve, world = self.supervisor.serve, self.supervisor
+        acquire, release = self.lock.acquire, self.lock.release
+        clock = self.clock
+        reply = value = 0
+        while not self.closing:
+            try:
+                id_, tid, nr, ip, args = wait(listener, reply, value)
+            except FileNotFoundError:
+                reply = 0  # the caller died before we received its call
+                continue
+            except InterruptedError:
+                reply = 0
+                continue
+            except OSError as bad:
+                if not self.closing:
+                    self.failure = bad
+                return
+            reply = 0
+            acquire()
+            try:
+                v = get(tid)
+                if v is None or nr == DOORBELL or v.expecting is not None:
+                    self.special(v, id_, tid, nr, args)
+                else:
+                    v.id = id_
+                    v.frame = 0
+                    result = serve(v.task, nr, args)
+                    if result.__class__ is int:
+                        if v.task.fds.changes:
+                            self.settle(v, result)
+                        else:
+                            v.id = 0
+                            reply, value = id_, result
+                    elif result is not None:
+                        self.settle(v, result)
+                world.drain()
+                if clock.rearmed:
+                    clock.rearmed = False
+                    self.reactor.interrupt()
+            except Exception:
+                self.bug(tid)
+            finally:
+                release()
+
+    def watch(self) -> None:
+        """Host events and timers, on a thread of their own."""
+        reactor, clock, lock = self.reactor, self.clock, self.lock
+        epoll_fd = reactor.epoll.fileno()
+        while not self.closing:
+            with lock:
+                clock.rearmed = False
+                deadline = clock.next_deadline_ns()
+            timeout = None
+            if deadline is not None:
+                timeout = max(0.0, (deadline - clock.monotonic_ns()) / 1e9)
+            try:
+                # select: epoll's own time-out counts in milliseconds
+                if select.select([epoll_fd], [], [], timeout)[0]:
+                    events = reactor.poll(0)
+                else:
+                    events = []
+            except (OSError, ValueError):
+                return  # closed under us
+            with lock:
+                try:
+                    reactor.dispatch(events)
+                    clock.run_due()
+                    self.supervisor.drain()
+                except Exception:
+                    self.bug(0)
+
+    def special(
+        self, v: NativeVehicle | None, id_: int, tid: int, nr: int, args: tuple[int, ...]
+    ) -> None:
+        """Doorbells, calls of the shim itself, and threads not known yet."""
+        if nr == DOORBELL and args[0] >> 48 == 0x5233:
+            self.doorbells.rang(v, id_, tid, args)
+            return
+        if v is None:
+            self.early.setdefault(tid, []).append((id_, tid, nr, args))
+            return
+        if v is self.zygote:
+            step.send(self.listener, id_, 0, 0, CONTINUE)
+            return
+        expected, v.expecting = v.expecting, None
+        if expected is not None and nr == expected[0] and args[: len(expected[1])] == expected[1]:
+            step.send(self.listener, id_, 0, 0, CONTINUE)
+            return
+        v.id = id_
+        v.frame = 0
+        result = self.supervisor.serve(v.task, nr, args)
+        if result is not None:
+            self.settle(v, result)
+
+    def bug(self, tid: int) -> None:
+        """A bug in the machine itself: report it, end the process it concerns, go on."""
+        import traceback
+
+        for line in traceback.format_exc().splitlines():
+            self.log.say("machine: " + line)
+        if os.environ.get("RING3_DEBUG"):
+            traceback.print_exc(file=sys.stderr)
+        v = self.vehicles.get(tid)
+        if v is not None and v is not self.zygote:
+            self.lost(v, 9)
+
+    # --- results ---------------------------------------------------------------------------------
+    def reply(self, task: Any, result: Result) -> None:
+        """Finish a call whose ``serve`` had given None (machine.base.Machine)."""
+        self.settle(task.vehicle, result)
+
+    def settle(self, v: NativeVehicle, result: Result) -> None:
+        """Hand a result to the vehicle, or begin what it asks the vehicle to do."""
+        if v.gone:
+            return
+        if isinstance(result, Deferred):
+            try:
+                result.begin(self, v)  # type: ignore[attr-defined]
+            except Errno as bad:
+                self.finished(v, -bad.number)
+            return
+        if v.task.fds.changes and self.bindings.sync(v, result):
+            return  # the reply went along with the descriptor
+        self.answer(v, result)
+
+    def finished(self, v: NativeVehicle, result: int) -> None:
+        """A Deferred has come to its end with *result*."""
+        then, v.pending_then = v.pending_then, None
+        outcome: Result | None = result
+        if then is not None:
+            outcome = then(result)
+        if outcome.__class__ is int:
+            outcome = self.supervisor.complete(v.task, outcome)  # type: ignore[arg-type]
+        if outcome is not None:
+            self.settle(v, outcome)
+
+    def answer(self, v: NativeVehicle, value: int) -> None:
+        """Send the reply to the pending notification: a call's result, or a word to the shim."""
+        id_, v.id = v.id, 0
+        if v.frame:
+            if v.entering and value == REPLY_RESUME:
+                v.entering = False
+                value = REPLY_ENTER
+            if -4096 < value < 0:
+                value = REPLY_ERROR | -value
+            if value != REPLY_RUN:
+                v.frame = 0
+            step.send(self.listener, id_, value, 0, 0)
+        elif -4096 < value < 0:
+            step.send(self.listener, id_, 0, value, 0)
+        else:
+            step.send(self.listener, id_, value, 0, 0)
+
+    def let_continue(self, v: NativeVehicle) -> None:
+        """Have the host execute the notified call as it is."""
+        id_, v.id = v.id, 0
+        step.send(self.listener, id_, 0, 0, CONTINUE)
+
+    def to_user(self, v: NativeVehicle, context: UserContext) -> None:
+        """Deliver signals, then return to user mode with *context* (unless held or dead)."""
+        go = self.supervisor.user_return(v.task, context)
+        if v.gone:
+            return
+        try:
+            context.commit()  # type: ignore[attr-defined]
+        except Errno:
+            self.lost(v, 11)
+            return
+        if go:
+            if v.task.fds.changes:
+                self.bindings.sync(v, -1)
+            self.answer(v, REPLY_RESUME)
+
+    def fault(self, v: NativeVehicle, fault: Fault, context: UserContext) -> None:
+        go = self.supervisor.fault(v.task, fault, context)
+        if v.gone:
+            return
+        try:
+            context.commit()  # type: ignore[attr-defined]
+        except Errno:
+            self.lost(v, 11)
+            return
+        if go:
+            self.answer(v, REPLY_RESUME)
+
+    # --- births and deaths -----------------------------------------------------------------------
+    def start(self, image: Image, task: Any) -> None:
+        """Give *task* a vehicle that starts *image*; from any thread that holds the lock."""
+        self.starts.append((image, task))
+        self.use_zygote()
+
+    def zygote_booted(self, v: NativeVehicle, vdso: int, sp: int) -> None:
+        self.zygote_ready = True
+        self.use_zygote()
+
+    def use_zygote(self) -> None:
+        zygote = self.zygote
+        if not self.zygote_ready or not self.starts or zygote is None:
+            return
+        self.zygote_ready = False
+        image, task = self.starts.pop(0)
+        cookie = self.expect_birth(lambda tid: self.zygote_child(image, task, tid))
+
+        def done(v: NativeVehicle, index: int, last: int) -> None:
+            self.zygote_ready = True
+            if index != 1:
+                self.births.pop(cookie, None)
+                self.supervisor.process_gone(task.process, 9, None)
+            self.use_zygote()
+
+        # CLONE_PARENT: every vehicle is our own child.
+        zygote.run([(NR_CLONE, (0x8000, 0, 0, 0, 0, cookie), 0)], done)
+
+    def zygote_child(self, image: Image, task: Any, tid: int) -> None:
+        process = HostProcess(tid, task.process)
+        v = NativeVehicle(self, process, tid, NativeSpace(tid), 0)
+        self.register(v, task)
+        process.booting = lambda v, vdso, sp: load_image(self, v, image, vdso, sp)
+        v.id, v.frame = self.born_id, 1
+        self.answer(v, REPLY_RESUME)
+
+    def expect_birth(self, born: Callable[[int], None]) -> int:
+        cookie = int.from_bytes(os.urandom(7), "little")
+        self.births[cookie] = born
+        return cookie
+
+    def register(self, v: NativeVehicle, task: Any) -> None:
+        v.task = task
+        task.vehicle = v
+        task.space = v.space
+        task.memory = v.space.memory
+        self.vehicles[v.tid] = v
+        process = v.process
+        process.vehicles[v.tid] = v
+        if v.tid == process.pid:
+            self.processes[v.tid] = process
+            self.reactor.on_readable(process.pidfd, lambda: self.reap(process))
+
+    def adopt_thread(
+        self, parent: NativeVehicle, child: Any, tid: int, slot: int, same_process: bool
+    ) -> None:
+        """A vehicle in the memory of *parent*: a thread, or a process made by vfork."""
+        space = parent.space
+        process = parent.process if same_process else HostProcess(tid, child.process)
+        if not same_process:
+            space.users += 1
+        v = NativeVehicle(self, process, tid, space, slot)
+        self.register(v, child)
+        if child.fds is not parent.task.fds:
+            child.fds.bound = set(parent.task.fds.bound)
+        for trap in self.early.pop(tid, ()):
+            self.special(v, *trap)
+
+    def adopt_process(self, parent: NativeVehicle, child: Any, tid: int) -> NativeVehicle:
+        """The child of a host fork, stopped in its doorbell with a copy of the parent's frame."""
+        space = parent.space.fork(tid, parent.slot)
+        v = NativeVehicle(self, HostProcess(tid, child.process), tid, space, parent.slot)
+        v.id, v.frame = self.born_id, parent.frame
+        self.register(v, child)
+        child.fds.bound = set(parent.task.fds.bound)
+        return v
+
+    def renew(self, v: NativeVehicle) -> None:
+        """The process has a new, empty memory (it booted): one vehicle, one slot."""
+        process = v.process
+        old = v.space
+        for other in list(process.vehicles.values()):
+            old.slots_used.discard(other.slot)
+            if other is not v:
+                other.gone = True
+                self.vehicles.pop(other.tid, None)
+        process.vehicles = {v.tid: v}
+        v.space = NativeSpace(process.pid)
+        v.slot = 0
+        v.gone = False
+        v.pending_then = None
+        if v.task is not None:
+            v.task.space, v.task.memory = v.space, v.space.memory
+
+    def forget(self, v: NativeVehicle) -> None:
+        """The vehicle is about to exit by itself."""
+        v.gone = True
+        if v.tid != v.process.pid:
+            self.vehicles.pop(v.tid, None)
+            v.process.vehicles.pop(v.tid, None)
+            v.space.slots_used.discard(v.slot)
+
+    def reap(self, process: HostProcess) -> None:
+        """The host process is dead: collect it and tell the kernel."""
+        try:
+            pid, status, usage = os.wait4(process.pid, WALL | os.WNOHANG)
+        except ChildProcessError:
+            pid, status, usage = process.pid, 9, None
+        if pid == 0:
+            return  # a thread group leader whose other threads still run
+        self.reactor.forget(process.pidfd)
+        os.close(process.pidfd)
+        self.processes.pop(process.pid, None)
+        for v in process.vehicles.values():
+            v.gone = True
+            self.vehicles.pop(v.tid, None)
+            v.space.slots_used.discard(v.slot)
+        if process.process is not None:
+            self.supervisor.process_gone(process.process, status, usage)
+
+    def kick(self, pid: int, tid: int) -> None:
+        step.tgkill(pid, tid, KICK)
+
+    def kill(self, process: HostProcess) -> None:
+        """SIGKILL to every vehicle of the process."""
+        try:
+            signal.pidfd_send_signal(process.pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # already dead; the reactor will say so
+
+    def lost(self, v: NativeVehicle, signo: int) -> None:
+        """The vehicle cannot go on (broken frame, failed load): its process dies of *signo*."""
+        if v.task is not None:
+            self.supervisor.vehicle_lost(v.task, signo)
+        self.kill(v.process)
+
+    # --- descriptors -----------------------------------------------------------------------------
+    def add_fd(self, v: NativeVehicle, source: int, number: int | None, flags: int = 0) -> int:
+        """Put our descriptor *source* into the vehicle, at *number* or where there is room.
+        The number, or -1 if the vehicle died."""
+        how = 0 if number is None else ADDFD_SETFD
+        request = ADDFD.pack(v.id, how, source, number or 0, flags)
+        try:
+            return fcntl.ioctl(self.listener, ADDFD_REQUEST, bytearray(request), True)
+        except OSError:
+            return -1
+
+    def add_fd_and_reply(self, v: NativeVehicle, source: int, number: int, flags: int) -> bool:
+        """The same, with *number* as the result of the call under way: one hand-over."""
+        request = ADDFD.pack(v.id, ADDFD_SETFD | ADDFD_SEND, source, number, flags)
+        try:
+            fcntl.ioctl(self.listener, ADDFD_REQUEST, bytearray(request), True)
+        except OSError:
+            return False
+        v.id = 0
+        return True
+
+    def lend(self, v: NativeVehicle, source: int) -> int:
+        """A passing descriptor for one command list; close it there. -1 if the vehicle died."""
+        return self.add_fd(v, source, None, os.O_CLOEXEC)
+
+    def sync_fds(self, task: Any) -> None:
+        self.bindings.sync(task.vehicle, -1)
+
+    def say(self, text: str) -> None:
+        self.log.say(text)
+
+    def close(self) -> None:
+        """End every vehicle and both threads (kernel locked by the caller)."""
+        self.closing = True
+        for process in list(self.processes.values()):
+            self.kill(process)
+        self.reactor.interrupt()

@@ -1,0 +1,206 @@
+"""A native vehicle: one host thread that runs one guest thread.
+
+A vehicle is in one of three places: in user code (``id`` 0), stopped in a notified call (``id``,
+no ``frame``), or stopped in a doorbell of its shim (``id`` and ``frame``, the saved context).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from ring3.abi.errno import Errno
+from ring3.machine.native.context import NativeContext, load_context
+from ring3.machine.native.loading import Exec
+from ring3.machine.native.operations import Clone, ExitThread, HostCall, SlowReturn
+from ring3.machine.native.protocol import CMD, CMDS_OFFSET, MAX_CMDS, REPLY_RUN, slot_address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ring3.machine.base import CloneArgs, Image, Result, UserContext
+    from ring3.machine.native.machine import NativeMachine
+    from ring3.machine.native.space import NativeSpace
+
+WORD = (1 << 64) - 1
+
+
+class HostProcess:
+    """A host process: the vehicles of one guest process."""
+
+    __slots__ = ("booting", "pid", "pidfd", "process", "vehicles")
+
+    def __init__(self, pid: int, process: Any) -> None:
+        self.pid = pid
+        self.pidfd = os.pidfd_open(pid)
+        self.process = process
+        """The kernel's process object; None for the zygote."""
+        self.vehicles: dict[int, NativeVehicle] = {}
+        self.booting: Callable[[NativeVehicle, int, int], None] | None = None
+        """Set while the shim boots: what to do when it rings."""
+
+
+class NativeVehicle:
+    __slots__ = (
+        "done",
+        "entering",
+        "expecting",
+        "frame",
+        "gone",
+        "id",
+        "kicked",
+        "machine",
+        "pending_then",
+        "process",
+        "shim_entered",
+        "slot",
+        "space",
+        "task",
+        "tid",
+    )
+
+    def __init__(
+        self, machine: NativeMachine, process: HostProcess, tid: int, space: NativeSpace, slot: int
+    ) -> None:
+        self.machine = machine
+        self.process = process
+        self.tid = tid
+        self.space = space
+        self.slot = slot
+        self.task: Any = None
+        self.id = 0
+        """The pending notification, 0 while the vehicle runs."""
+        self.frame = 0
+        """Address of the saved context while stopped in the shim."""
+        self.done: Callable[[NativeVehicle, int, int], None] | None = None
+        """What follows the command list under way: (commands done, last result)."""
+        self.pending_then: Callable[[int], Result] | None = None
+        self.expecting: tuple[int, tuple[int, ...]] | None = None
+        """A call of the shim that the filter notifies and that may go on."""
+        self.shim_entered: Callable[[], None] | None = None
+        """What to do once a kick has brought the vehicle into its shim."""
+        self.entering = False
+        """The frame is a program's first: the shim enters it by REPLY_ENTER."""
+        self.kicked = False
+        self.gone = False
+
+    @property
+    def slot_base(self) -> int:
+        return slot_address(self.slot)
+
+    # --- the kernel's side (machine.base.Vehicle) ------------------------------------------------
+    def clone(self, args: CloneArgs, child: Any, then: Callable[[int], Result]) -> Result:
+        return Clone(args, child, then)
+
+    def exec(self, image: Image, then: Callable[[int], Result]) -> Result:
+        return Exec(image, then)
+
+    def host_call(self, nr: int, args: Sequence[int]) -> Result:
+        return HostCall(nr, tuple(args))
+
+    def slow_return(
+        self, result: int, edit: Callable[[UserContext], None] | None = None
+    ) -> Result:
+        return SlowReturn(result, edit)
+
+    def exit_thread(self, status: int, wake: int = 0) -> Result:
+        return ExitThread(False, wake)
+
+    def exit_group(self, status: int) -> Result:
+        return ExitThread(True)
+
+    def cpu_ns(self) -> int:
+        """Host CPU time of this thread."""
+        return clock_ns((~self.tid << 3) | 6)
+
+    def process_cpu_ns(self) -> int:
+        """Host CPU time of the whole process."""
+        return clock_ns((~self.process.pid << 3) | 2)
+
+    def resume(self) -> None:
+        """Ask again whether the vehicle may return to user mode (it was held back)."""
+        if self.id and self.frame:
+            context = self.context(-1)
+            if context is not None:
+                self.machine.to_user(self, context)
+
+    def interrupt(self) -> None:
+        """Kick the vehicle unless it is in the kernel's hands: then it finds out on its way."""
+        if not self.gone and not self.id and not self.kicked:
+            self.kick()
+
+    def kick(self) -> None:
+        self.kicked = True
+        self.machine.kick(self.process.pid, self.tid)
+
+    def kill(self) -> None:
+        self.machine.kill(self.process)
+
+    # --- the machine's side ----------------------------------------------------------------------
+    def context(self, call_nr: int) -> NativeContext | None:
+        """The saved context; None, and the vehicle dies, if the guest destroyed it."""
+        context = load_context(self, call_nr)
+        if context is None:
+            self.machine.lost(self, 11)
+        return context
+
+    def enter_shim(self, then: Callable[[], None]) -> None:
+        """Call *then* with the vehicle stopped in its shim.
+
+        A vehicle that is in a notified call is kicked first and only then answered: it meets the
+        signal before it returns to user code (the host waits killably, so no call is lost).
+        """
+        if self.frame:
+            then()
+            return
+        self.shim_entered = then
+        self.kick()
+        self.machine.answer(self, 0)
+
+    def run(
+        self, cmds: list[tuple[int, tuple[int, ...], int]],
+        done: Callable[[NativeVehicle, int, int], None],
+    ) -> None:  # fmt: skip
+        """Have the shim run host calls; *done* gets (how many succeeded, the last result)."""
+        if len(cmds) > MAX_CMDS:
+            rest = cmds[MAX_CMDS:]
+            total = len(cmds)
+            first = cmds[:MAX_CMDS]
+
+            def go_on(v: NativeVehicle, index: int, last: int) -> None:
+                if index < len(first):
+                    done(v, index, last)
+                else:
+                    v.run(rest, lambda v, i, x: done(v, total - len(rest) + i, x))
+
+            self.run(first, go_on)
+            return
+        data = bytearray(len(cmds).to_bytes(8, "little"))
+        data += bytes(CMDS_OFFSET - 8)
+        for nr, args, flags in cmds:
+            padded = [a & WORD for a in args] + [0] * (6 - len(args))
+            data += CMD.pack(nr, *padded, flags)
+        # frame, kicked and selector (bytes 8 to 32) are the shim's: write around them.
+        try:
+            self.space.memory.store(self.slot_base + CMDS_OFFSET, data[CMDS_OFFSET:])
+            self.space.memory.store(self.slot_base, data[:8])
+        except Errno:
+            self.machine.lost(self, 11)
+            return
+        self.done = done
+        for nr, args, _flags in cmds:
+            if nr in NOTIFIED_CMDS and self.task is not None:
+                self.expecting = (nr, tuple(a & WORD for a in args))
+        self.machine.answer(self, REPLY_RUN)
+
+
+NOTIFIED_CMDS = frozenset((56, 59, 157))
+"""clone, execve, prctl: the filter notifies them even from the shim."""
+
+
+def clock_ns(clock: int) -> int:
+    try:
+        return time.clock_gettime_ns(clock)
+    except OSError:
+        return 0  # the thread is gone

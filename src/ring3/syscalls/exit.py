@@ -1,0 +1,57 @@
+"""exit(2), exit_group(2)."""
+
+from __future__ import annotations
+
+from ring3.abi.errno import EFAULT
+from ring3.abi.types import Int
+from ring3.machine.base import Result
+from ring3.syscalls.table import syscall
+from ring3.task.lifecycle import exit_thread
+from ring3.task.task import Task
+
+
+@syscall(name="exit")
+def exit_(t: Task, status: Int) -> Result:
+    """End this thread; the last one ends the process with *status*."""
+    process = t.process
+    alone = len(process.threads) == 1
+    if alone:
+        process.state = "dying"
+        process.exit_status = (status & 0xFF) << 8
+    wake = clear_tid(t)
+    vehicle = t.vehicle
+    walk_robust_list(t)
+    if not alone:
+        exit_thread(t, (status & 0xFF) << 8)
+    return vehicle.exit_thread(status, wake)
+
+
+def clear_tid(t: Task) -> int:
+    """set_tid_address(2)'s promise: zero the word; its address if somebody has to be woken."""
+    if not t.clear_child_tid or len(t.process.threads) == 1:
+        return 0
+    try:
+        t.memory.store(t.clear_child_tid, bytes(4))
+    except EFAULT:
+        return 0
+    return t.clear_child_tid
+
+
+def walk_robust_list(t: Task) -> None:
+    if t.robust_list:
+        from ring3.syscalls.futex import robust_exit
+
+        robust_exit(t)
+
+
+@syscall
+def exit_group(t: Task, status: Int) -> Result:
+    """End all threads of the process with *status*."""
+    process = t.process
+    process.state = "dying"
+    process.exit_status = (status & 0xFF) << 8
+    for other in process.threads.values():
+        if other is not t:
+            other.unpark()
+    walk_robust_list(t)
+    return t.vehicle.exit_group(status)

@@ -1,0 +1,124 @@
+"""Program files: ELF headers and ``#!`` lines, as execve(2) reads them.
+
+Source: fs/binfmt_elf.c, fs/binfmt_script.c. Only the ELF header and the program headers are read;
+everything in them is hostile input.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from ring3.abi.elf import EM_386, EM_X86_64, ET_DYN, ET_EXEC, PT_GNU_STACK, PT_INTERP, PT_LOAD
+from ring3.abi.errno import EINVAL, ELIBBAD, ENOEXEC
+from ring3.abi.types import PAGE_SIZE, PATH_MAX
+
+if TYPE_CHECKING:
+    from ring3.vfs.file import File
+
+MAGIC: Final = b"\x7fELF"
+HEADER: Final = struct.Struct("<16sHHIQQQIHHHHHH")
+PROGRAM_HEADER: Final = struct.Struct("<IIQQQQQQ")
+BINPRM_BUF_SIZE: Final = 256
+"""How much of a script's first line counts."""
+
+
+class ProgramHeader:
+    __slots__ = ("align", "filesz", "flags", "kind", "memsz", "offset", "vaddr")
+
+    def __init__(self, fields: tuple[int, ...]) -> None:
+        self.kind, self.flags, self.offset, self.vaddr = fields[:4]
+        self.filesz, self.memsz, self.align = fields[5:8]
+
+    @property
+    def prot(self) -> int:
+        """PROT_* of the segment: ELF counts R, W, X the other way round."""
+        return (self.flags & 4) >> 2 | self.flags & 2 | (self.flags & 1) << 2
+
+
+class Elf:
+    """What exec needs of an ELF file."""
+
+    __slots__ = ("entry", "executable_stack", "file", "interpreter", "kind", "loads", "phnum", "phoff")
+
+    def __init__(self, file: File, head: bytes, wrong: type[Exception] = ENOEXEC) -> None:
+        """Parse *file*, whose first bytes are *head*. Raises *wrong* for what cannot run."""
+        self.file = file
+        if len(head) < HEADER.size or head[:4] != MAGIC or head[4] != 2 or head[5] != 1:
+            raise wrong("not a 64-bit little-endian ELF file")
+        fields = HEADER.unpack_from(head)
+        self.kind, machine, self.entry, self.phoff = fields[1], fields[2], fields[4], fields[5]
+        size, self.phnum = fields[9], fields[10]
+        if self.kind not in (ET_EXEC, ET_DYN) or machine != EM_X86_64:
+            raise wrong("not an x86-64 program")
+        if size != PROGRAM_HEADER.size or not 1 <= self.phnum <= 65536 // size:
+            raise wrong("program headers out of shape")
+        table = file.pread(size * self.phnum, self.phoff)
+        if len(table) != size * self.phnum:
+            raise wrong("program headers beyond the end of the file")
+        headers = [ProgramHeader(f) for f in PROGRAM_HEADER.iter_unpack(table)]
+        self.loads = [h for h in headers if h.kind == PT_LOAD]
+        self.executable_stack = any(h.kind == PT_GNU_STACK and h.flags & 1 for h in headers)
+        self.interpreter = self.read_interpreter(headers, wrong)
+        if not self.loads:
+            raise wrong("nothing to load")
+        self.check_loads(wrong)
+
+    def read_interpreter(
+        self, headers: list[ProgramHeader], wrong: type[Exception]
+    ) -> bytes | None:
+        for header in headers:
+            if header.kind != PT_INTERP:
+                continue
+            if not 2 <= header.filesz <= PATH_MAX:
+                raise wrong("interpreter name of impossible length")
+            name = self.file.pread(header.filesz, header.offset)
+            if len(name) != header.filesz or name[-1:] != b"\0":
+                raise wrong("interpreter name without end")
+            return name[: name.index(b"\0")]
+        return None
+
+    def check_loads(self, wrong: type[Exception]) -> None:
+        for h in self.loads:
+            if h.filesz > h.memsz or h.memsz > 1 << 47 or h.vaddr > (1 << 47) - h.memsz:
+                raise EINVAL("segment out of range") if wrong is ENOEXEC else wrong()
+            if (h.vaddr - h.offset) % PAGE_SIZE:
+                raise EINVAL("segment not aligned to its file offset")
+
+    @property
+    def low(self) -> int:
+        return min(h.vaddr for h in self.loads) & -PAGE_SIZE
+
+    @property
+    def high(self) -> int:
+        return -(-max(h.vaddr + h.memsz for h in self.loads) // PAGE_SIZE) * PAGE_SIZE
+
+    def phdr_address(self) -> int:
+        """Where the program headers lie in memory, before relocation (AT_PHDR)."""
+        for h in self.loads:
+            if h.offset <= self.phoff < h.offset + h.filesz:
+                return h.vaddr + self.phoff - h.offset
+        return self.loads[0].vaddr - self.loads[0].offset + self.phoff
+
+
+def is_i386(head: bytes) -> bool:
+    return head[:5] == MAGIC + b"\x01" and head[18:20] == EM_386.to_bytes(2, "little")
+
+
+def parse_script(head: bytes) -> tuple[bytes, bytes | None]:
+    """(interpreter, its one argument or None) of a ``#!`` line. ENOEXEC."""
+    line, newline, _ = head[2:BINPRM_BUF_SIZE].partition(b"\n")
+    if not newline and len(head) >= BINPRM_BUF_SIZE:
+        # A longer line is cut, unless the interpreter's name itself would be.
+        if not any(c in b" \t" for c in line.lstrip(b" \t")):
+            raise ENOEXEC("interpreter name too long")
+    line = line.split(b"\0", 1)[0].strip(b" \t")
+    if not line:
+        raise ENOEXEC("no interpreter")
+    for i, c in enumerate(line):
+        if c in b" \t":
+            return line[:i], line[i:].strip(b" \t") or None
+    return line, None
+
+
+__all__ = ["ELIBBAD", "Elf", "ProgramHeader", "is_i386", "parse_script"]

@@ -1,0 +1,22 @@
+"""Resource limits a first program starts with: the caller's own (getrlimit(2))."""
+
+from __future__ import annotations
+
+import resource
+
+from ring3.abi.resource import RLIM_NLIMITS
+
+INFINITY = (1 << 64) - 1
+
+
+def default_limits() -> dict[int, tuple[int, int]]:
+    """RLIMIT_* -> (soft, hard) as this process has them; unlimited ones are left out.
+
+    The host enforces what it sees of them on the vehicles too, so none can be larger than ours.
+    """
+    found = {}
+    for which in range(RLIM_NLIMITS):
+        soft, hard = (x if x >= 0 else INFINITY for x in resource.getrlimit(which))
+        if (soft, hard) != (INFINITY, INFINITY):
+            found[which] = (soft, hard)
+    return found
