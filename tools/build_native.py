@@ -87,18 +87,22 @@ def trap_target() -> Path:
     return NATIVE / f"_trap{sysconfig.get_config_var('EXT_SUFFIX')}"
 
 
-def build_trap() -> bool:
-    """Build the C step; True if it was built. Never fails: the Python step stands in for it."""
+def build_trap(*, tell: bool = True) -> bool:
+    """Build the C step; True if it was built. Never fails: the Python step stands in for it.
+
+    *tell* says whether to mention that the headers it needs are missing.
+    """
     target = trap_target()
     if not TRAP_SOURCE.exists() or not stale(target, [TRAP_SOURCE]):
         return False
     include = sysconfig.get_path("include")
     if not (Path(include) / "Python.h").exists():
-        print(
-            f"ring3: no Python.h in {include} (Debian, Ubuntu: apt install python3-dev);"
-            " going on without the C step, traps take about 1 us longer",
-            file=sys.stderr,
-        )
+        if tell:
+            print(
+                f"ring3: no Python.h in {include} (Debian, Ubuntu: apt install python3-dev);"
+                " going on without the C step, traps take about 1 us longer",
+                file=sys.stderr,
+            )
         return False
     print(f"ring3: building {target.relative_to(ROOT)}", file=sys.stderr)
     flags = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-fPIC", "-shared"]
@@ -118,8 +122,8 @@ def main() -> int:
     if not native_host():
         print("ring3: no native machine on this host; nothing to build", file=sys.stderr)
         return 0
-    build_shim()
-    build_trap()
+    built = build_shim()
+    build_trap(tell=built)  # said once, not at each `make run`
     return 0
 
 
