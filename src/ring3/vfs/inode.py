@@ -85,7 +85,15 @@ class Stat:
         return f"Stat({', '.join(f'{n}={getattr(self, n)!r}' for n in self.__slots__)})"
 
 
-wall_clock: Callable[[], int] = time.time_ns
+CLOCK_REALTIME_COARSE = 5
+
+
+def host_clock() -> int:
+    """The host's wall clock as its filesystems read it: memfds get their times from it too."""
+    return time.clock_gettime_ns(CLOCK_REALTIME_COARSE)
+
+
+wall_clock: Callable[[], int] = host_clock
 
 
 def now_ns() -> int:
@@ -102,7 +110,7 @@ class Inode:
         "socket", "uid", "watches",
     )  # fmt: skip
 
-    trust: ClassVar[float] = FOREVER
+    trust: float = FOREVER
     """Seconds for which a name that led here may be used again without asking the directory.
     FOREVER: names change through the VFS only. 0: ask each time."""
     magic: ClassVar[bool] = False
@@ -206,8 +214,8 @@ class Inode:
         """Make a FIFO, socket or device node; *mode* has the type bits."""
         raise EPERM(f"{self.fs.name} takes no new nodes")
 
-    def tmpfile(self, mode: int, uid: int, gid: int) -> Inode:
-        """A regular file without a name (O_TMPFILE), nlink 0."""
+    def tmpfile(self, mode: int, uid: int, gid: int, linkable: bool) -> Inode:
+        """A regular file without a name (O_TMPFILE), nlink 0; *linkable*: link may give it one."""
         raise EOPNOTSUPP
 
     def link(self, name: bytes, inode: Inode) -> None:
@@ -248,6 +256,9 @@ class Inode:
         ``vfs.open`` opens by itself). *flags* are open(2)'s without the creation flags; O_TRUNC
         stays set where content is to be dropped."""
         raise ENXIO
+
+    def check_special(self) -> None:
+        """Refuse here if this FIFO, socket or device must not be opened."""
 
     def open_path(self, place: Place, flags: int) -> File:
         """An O_PATH descriptor."""

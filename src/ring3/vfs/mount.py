@@ -115,6 +115,11 @@ class Filesystem:
         self.mounts = 0
         """Mounts that show this tree."""
 
+    @property
+    def main_dev(self) -> int:
+        """The device most of its inodes are on."""
+        return self.dev
+
     def set_root(self, inode: Inode) -> None:
         self.root = Dentry(b"", None, inode)
 

@@ -134,7 +134,7 @@ def open_tmpfile(who: Walker, at: Place, flags: int, mode: int) -> File:
     check_writable(at)
     check_entry_change(who.cred, directory)
     bits, uid, gid = new_owner(who.cred, directory, S_IFREG | (mode & 0o7777 & ~who.fs.umask))
-    inode = directory.tmpfile(bits & 0o7777, uid, gid)
+    inode = directory.tmpfile(bits & 0o7777, uid, gid, not flags & O_EXCL)
     dentry = Dentry(b"#%d" % inode.ino, at.dentry, inode)
     dentry.dead = True
     return finish(who, Place(at.mount, dentry), flags & ~(O_TRUNC | O_TMPFILE))

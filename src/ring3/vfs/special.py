@@ -52,6 +52,7 @@ def open_special(who: Walker, place: Place, flags: int) -> File:
     """Open a FIFO or device. ENXIO where nothing serves it."""
     inode = place.dentry.inode
     kind = inode.mode & S_IFMT
+    inode.check_special()
     if kind == S_IFSOCK:
         raise ENXIO("a socket is connected to, not opened")
     opener = None

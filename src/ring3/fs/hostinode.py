@@ -1,0 +1,339 @@
+"""Inodes of hostfs. Attributes are the host's, read whenever a name is looked up."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ring3.abi.errno import EACCES, EPERM, ESTALE
+from ring3.abi.fcntl import O_ACCMODE, O_APPEND, O_NOATIME, O_TRUNC
+from ring3.abi.stat import (
+    S_IFBLK,
+    S_IFCHR,
+    S_IFMT,
+)
+from ring3.fs.hosterror import refuse_setid, refused
+from ring3.vfs.hostcall import close
+from ring3.vfs.inode import Inode, Stat
+from ring3.vfs.regular import RegularFile
+
+if TYPE_CHECKING:
+    from ring3.fs.host import HostFs
+    from ring3.fs.hostdir import HostDir
+    from ring3.vfs.file import File
+    from ring3.vfs.inode import Walker
+    from ring3.vfs.path import Place
+
+PATH_FLAGS = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class HostInode(Inode):
+    """*parent* and *name*: where it was last found (None: the grant itself)."""
+
+    __slots__ = ("files", "held_fd", "name", "parent", "st")
+
+    fs: HostFs
+    trust = 0.0
+
+    def __init__(self, fs: HostFs, st: os.stat_result, parent: HostDir | None, name: bytes) -> None:
+        super().__init__(fs, st.st_ino, st.st_mode, st.st_uid, st.st_gid, st.st_rdev)
+        self.parent = parent
+        self.name = name
+        self.nlink = st.st_nlink
+        self.st = st
+        self.files: list[tuple[File, int]] = []
+        """Open descriptions with a host descriptor of this inode."""
+        self.held_fd = -1
+        """A descriptor of a file without a name (O_TMPFILE)."""
+
+    def update(self, st: os.stat_result) -> None:
+        self.st = st
+        self.mode = st.st_mode
+        self.uid = st.st_uid
+        self.gid = st.st_gid
+        self.nlink = st.st_nlink
+
+    # --- reaching the host object ------------------------------------------------------------
+    def own_fd(self) -> int:
+        """A descriptor of the host object that is open anyway, or -1."""
+        if self.files:
+            return self.files[-1][1]
+        if self.parent is None:
+            return self.fs.fd
+        return self.held_fd
+
+    def borrow(self) -> tuple[int, bool]:
+        """(a descriptor of the host object, whether the caller must close it). ESTALE."""
+        fd = self.own_fd()
+        if fd >= 0:
+            return fd, False
+        assert self.parent is not None
+        try:
+            fd = os.open(self.name, PATH_FLAGS, dir_fd=self.parent.dir_fd())
+        except OSError as error:
+            raise refused(error) from None
+        if not self.is_same(os.fstat(fd)):
+            os.close(fd)
+            raise ESTALE("replaced on the host")
+        return fd, True
+
+    def is_same(self, st: os.stat_result) -> bool:
+        return st.st_ino == self.ino and st.st_dev == self.st.st_dev
+
+    def refresh(self) -> None:
+        try:
+            fd = self.own_fd()
+            if fd >= 0:
+                self.update(os.fstat(fd))
+                return
+            assert self.parent is not None
+            st = os.lstat(self.name, dir_fd=self.parent.dir_fd())
+        except (FileNotFoundError, NotADirectoryError, ESTALE):
+            self.nlink = 0
+            return
+        except OSError as error:
+            raise refused(error) from None
+        if self.is_same(st):
+            self.update(st)
+        else:
+            self.nlink = 0
+
+    def stat(self) -> Stat:
+        st = self.st
+        return Stat(
+            st.st_dev, st.st_ino, st.st_mode, self.nlink, st.st_uid, st.st_gid, st.st_rdev,
+            st.st_size, st.st_blocks, st.st_atime_ns, st.st_mtime_ns, st.st_ctime_ns, st.st_blksize,
+        )  # fmt: skip
+
+    def birth_time_ns(self) -> int | None:
+        from ring3.vfs.hostcall import birth_time_ns
+
+        fd, mine = self.borrow()
+        try:
+            return birth_time_ns(fd)
+        finally:
+            if mine:
+                os.close(fd)
+
+    # --- changes -----------------------------------------------------------------------------
+    def setattr(
+        self,
+        *,
+        mode: int | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        atime_ns: int | None = None,
+        mtime_ns: int | None = None,
+    ) -> None:
+        if mode is not None:
+            refuse_setid(self.mode & S_IFMT | mode, self.mode)
+        fd, mine = self.borrow()
+        path = f"/proc/self/fd/{fd}"
+        try:
+            if uid is not None or gid is not None:
+                os.chown(path, -1 if uid is None else uid, -1 if gid is None else gid)
+            if mode is not None:
+                os.chmod(path, mode)
+            if atime_ns is not None or mtime_ns is not None:
+                st = os.fstat(fd)
+                atime_ns = st.st_atime_ns if atime_ns is None else atime_ns
+                mtime_ns = st.st_mtime_ns if mtime_ns is None else mtime_ns
+                os.utime(path, ns=(atime_ns, mtime_ns))
+            self.update(os.fstat(fd))
+        except OSError as error:
+            raise refused(error) from None
+        finally:
+            if mine:
+                os.close(fd)
+
+    def getxattr(self, name: bytes) -> bytes:
+        fd, mine = self.borrow()
+        try:
+            return os.getxattr(f"/proc/self/fd/{fd}", name)
+        except OSError as error:
+            raise refused(error) from None
+        finally:
+            if mine:
+                os.close(fd)
+
+    def listxattr(self) -> list[bytes]:
+        fd, mine = self.borrow()
+        try:
+            return [os.fsencode(name) for name in os.listxattr(f"/proc/self/fd/{fd}")]
+        except OSError as error:
+            raise refused(error) from None
+        finally:
+            if mine:
+                os.close(fd)
+
+    def setxattr(self, name: bytes, value: bytes, flags: int) -> None:
+        if not name.startswith(b"user."):
+            raise EPERM("only user.* attributes reach the host")
+        fd, mine = self.borrow()
+        try:
+            os.setxattr(f"/proc/self/fd/{fd}", name, value, flags)
+        except OSError as error:
+            raise refused(error) from None
+        finally:
+            if mine:
+                os.close(fd)
+
+    def removexattr(self, name: bytes) -> None:
+        if not name.startswith(b"user."):
+            raise EPERM("only user.* attributes reach the host")
+        fd, mine = self.borrow()
+        try:
+            os.removexattr(f"/proc/self/fd/{fd}", name)
+        except OSError as error:
+            raise refused(error) from None
+        finally:
+            if mine:
+                os.close(fd)
+
+    # --- opening -----------------------------------------------------------------------------
+    def check_special(self) -> None:
+        kind = self.mode & S_IFMT
+        if kind in (S_IFCHR, S_IFBLK):
+            raise EACCES("device nodes of the host are never opened")
+        if not self.fs.writable:
+            raise EACCES(f"a FIFO or socket of the host, {self.fs.why}")
+
+    def open_path(self, place: Place, flags: int) -> File:
+        from ring3.vfs.directory import HeldPathFile, PathFile
+
+        if self.is_dir:
+            return PathFile(place, flags)
+        fd, mine = self.borrow()
+        if not mine:
+            fd = os.dup(fd)
+        file = HeldPathFile(place, flags, self, fd)
+        self.files.insert(0, (file, fd))
+        return file
+
+    def forget(self, file: File) -> None:
+        self.files = [entry for entry in self.files if entry[0] is not file]
+
+    def __del__(self) -> None:
+        if self.held_fd >= 0:
+            close(self.held_fd)
+
+
+class HostSpecial(HostInode):
+    """A FIFO, socket or device node of the host."""
+
+    __slots__ = ()
+
+
+class HostLink(HostInode):
+    __slots__ = ()
+    trust = 1.0
+
+    def readlink(self, who: Walker) -> bytes:
+        assert self.parent is not None
+        try:
+            return os.readlink(self.name, dir_fd=self.parent.dir_fd())
+        except OSError as error:
+            raise refused(error) from None
+
+    def borrow(self) -> tuple[int, bool]:
+        raise EPERM("attributes of host links are not changed")
+
+    def getxattr(self, name: bytes) -> bytes:
+        from ring3.abi.errno import ENODATA
+
+        raise ENODATA
+
+    def listxattr(self) -> list[bytes]:
+        return []
+
+    def setattr(
+        self,
+        *,
+        mode: int | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        atime_ns: int | None = None,
+        mtime_ns: int | None = None,
+    ) -> None:
+        assert self.parent is not None
+        at = self.parent.dir_fd()
+        try:
+            if uid is not None or gid is not None:
+                owner = (-1 if uid is None else uid, -1 if gid is None else gid)
+                os.chown(self.name, *owner, dir_fd=at, follow_symlinks=False)
+            if atime_ns is not None or mtime_ns is not None:
+                st = self.st
+                atime_ns = st.st_atime_ns if atime_ns is None else atime_ns
+                mtime_ns = st.st_mtime_ns if mtime_ns is None else mtime_ns
+                os.utime(self.name, ns=(atime_ns, mtime_ns), dir_fd=at, follow_symlinks=False)
+        except OSError as error:
+            raise refused(error) from None
+        self.refresh()
+
+    def open_path(self, place: Place, flags: int) -> File:
+        from ring3.vfs.directory import PathFile
+
+        return PathFile(place, flags)
+
+
+class HostFile(HostInode):
+    __slots__ = ()
+
+    def open(self, who: Walker, place: Place, flags: int) -> RegularFile:
+        fd = self.host_open(flags)
+        file = RegularFile(self, fd, flags & ~O_TRUNC)
+        self.files.append((file, fd))
+        return file
+
+    def host_open(self, flags: int) -> int:
+        """A new host description of this file. EACCES, ESTALE, ..."""
+        wanted = flags & (O_ACCMODE | O_APPEND | O_TRUNC | O_NOATIME)
+        # O_NONBLOCK: should the host have put a FIFO here this moment, it must not block us.
+        wanted |= os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+        known = self.own_fd()
+        try:
+            if known >= 0:
+                fd = self.open_again(known, wanted)
+            else:
+                assert self.parent is not None
+                fd = self.open_name(self.parent.dir_fd(), wanted)
+        except OSError as error:
+            raise refused(error) from None
+        if not self.is_same(os.fstat(fd)):
+            os.close(fd)
+            raise ESTALE("replaced on the host")
+        return fd
+
+    def open_name(self, at: int, wanted: int) -> int:
+        try:
+            return os.open(self.name, wanted | os.O_NOFOLLOW, dir_fd=at)
+        except PermissionError:
+            if not wanted & O_NOATIME:
+                raise
+            # Only its owner may read a file without a trace.
+            return os.open(self.name, wanted & ~O_NOATIME | os.O_NOFOLLOW, dir_fd=at)
+
+    def open_again(self, known: int, wanted: int) -> int:
+        path = f"/proc/self/fd/{known}"
+        try:
+            return os.open(path, wanted)
+        except PermissionError:
+            if not wanted & O_NOATIME:
+                raise
+            return os.open(path, wanted & ~O_NOATIME)
+
+    def truncate(self, size: int) -> None:
+        for file, fd in self.files:
+            if file.writable:
+                try:
+                    os.ftruncate(fd, size)
+                except OSError as error:
+                    raise refused(error) from None
+                return
+        fd = self.host_open(os.O_WRONLY)
+        try:
+            os.ftruncate(fd, size)
+        except OSError as error:
+            raise refused(error) from None
+        finally:
+            os.close(fd)
