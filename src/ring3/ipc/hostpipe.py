@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, ClassVar
 
-from ring3.abi.errno import EINVAL, EPERM
+from ring3.abi.errno import EAGAIN, EINVAL, EPERM
 from ring3.abi.fcntl import (
     F_GETPIPE_SZ,
     F_SETPIPE_SZ,
@@ -16,9 +17,12 @@ from ring3.abi.fcntl import (
     O_RDONLY,
     O_WRONLY,
 )
+from ring3.abi.poll import POLLIN
 from ring3.abi.stat import S_IFIFO
+from ring3.core.park import Park
 from ring3.ipc.hostfile import MIRRORED, HostStream, host_error
 from ring3.ipc.pipe import MAX_SIZE, Pipe, PipeEnd, PipeName
+from ring3.vfs import hostcall
 from ring3.vfs.anon import anonymous_stat
 
 if TYPE_CHECKING:
@@ -130,3 +134,39 @@ def make_pipe(world: Ground, flags: int, uid: int = 0, gid: int = 0) -> tuple[Fi
         HostPipeEnd(reactor, r, reading, name),
         HostPipeEnd(reactor, w, O_WRONLY | flags, name),
     )
+
+
+def host_splice(source: HostPipeEnd, out: HostPipeEnd, count: int) -> int:
+    """splice(2) from pipe to pipe, in the host, so that nothing has to be put back."""
+    if source.pushed:
+        done = out.write(source.pushed[:count])
+        source.pushed = source.pushed[done:]
+        return done
+    try:
+        return os.splice(source.fd, out.fd, count, flags=os.SPLICE_F_NONBLOCK)
+    except BlockingIOError:
+        raise blocked(source, out) from None
+    except OSError as error:
+        raise host_error(error) from None
+
+
+def host_tee(source: HostPipeEnd, out: HostPipeEnd, count: int) -> int:
+    """tee(2)."""
+    if source.pushed:
+        return out.write(source.pushed[:count])
+    done: int = hostcall.libc().tee(source.fd, out.fd, min(count, 1 << 30), os.SPLICE_F_NONBLOCK)
+    if done >= 0:
+        return done
+    import ctypes
+
+    failed = ctypes.get_errno()
+    if failed == errno.EAGAIN:
+        raise blocked(source, out)
+    raise host_error(OSError(failed, "tee"))
+
+
+def blocked(source: HostPipeEnd, out: HostPipeEnd) -> Exception:
+    """What to raise where it is stuck: *source* is empty, or *out* full."""
+    if (source.flags | out.flags) & O_NONBLOCK:
+        return EAGAIN()
+    return Park((out if source.poll() & POLLIN else source).queue)

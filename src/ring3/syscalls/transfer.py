@@ -1,0 +1,267 @@
+"""Moving bytes between user memory and open files: what read(2) and all its kin share.
+
+Buffers are lists of (address, length) spans. Transfers go in chunks, so that a huge one neither
+takes much memory nor keeps the kernel from others: after ``SLICE`` bytes the call parks until the
+others had their turn. ``t.memo`` then holds how many bytes are done; a call that a signal
+interrupts after some bytes returns their number.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ring3.abi.errno import EBADF, EFAULT, EFBIG, EINVAL, EPIPE, ESPIPE, Errno
+from ring3.abi.fcntl import O_APPEND, O_NONBLOCK, O_PATH
+from ring3.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
+from ring3.abi.signal import SIGPIPE, SIGXFSZ
+from ring3.abi.types import PAGE_SIZE
+from ring3.core.park import Park
+from ring3.task.task import SIGNALS, Task
+
+if TYPE_CHECKING:
+    from ring3.abi.types import Memory
+    from ring3.vfs.file import File
+
+    Spans = list[tuple[int, int]]
+
+CHUNK: Final = 1 << 20
+"""Bytes loaded or stored at once."""
+SLICE: Final = 32 << 20
+"""Bytes after which others get their turn."""
+USER_END: Final = {64: 0x7FFFFFFFF000, 32: 1 << 32}
+SEEK_CUR: Final = 1
+
+
+# --- files ---------------------------------------------------------------------------------------
+def io_file(t: Task, fd: int) -> File:
+    """The file at *fd*, for calls that O_PATH descriptors do not take. EBADF."""
+    file = t.fds.files.get(fd)
+    if file is None or file.flags & O_PATH:
+        raise EBADF
+    if file.wants_caller:
+        file.called_by(t)
+    return file
+
+
+def reader(t: Task, fd: int) -> File:
+    """The file at *fd*, open for reading. EBADF."""
+    file = io_file(t, fd)
+    if not file.readable:
+        raise EBADF("not open for reading")
+    return file
+
+
+def writer(t: Task, fd: int) -> File:
+    """The file at *fd*, open for writing. EBADF."""
+    file = io_file(t, fd)
+    if not file.writable:
+        raise EBADF("not open for writing")
+    return file
+
+
+def positioned(t: Task, fd: int, offset: int, *, write: bool) -> File:
+    """The file at *fd* for I/O at *offset*. EINVAL, EBADF, ESPIPE, in Linux's order."""
+    if offset < 0:
+        raise EINVAL("negative offset")
+    file = io_file(t, fd)
+    if not (file.writable if write else file.readable):
+        raise EBADF("wrong access mode") if file.seekable else ESPIPE
+    return file
+
+
+def check_range(mem: Memory, addr: int, size: int) -> None:
+    """EFAULT for a buffer that cannot lie in user memory, whatever is mapped (access_ok)."""
+    if addr + size > USER_END[mem.word]:
+        raise EFAULT
+
+
+# --- user memory ---------------------------------------------------------------------------------
+def load_some(mem: Memory, addr: int, size: int) -> bytes:
+    """The bytes at *addr* up to *size* or to where memory ends. EFAULT if not even one."""
+    try:
+        return mem.load(addr, size)
+    except EFAULT:
+        got = bytearray()
+        while len(got) < size:
+            step = min(size - len(got), PAGE_SIZE - (addr + len(got)) % PAGE_SIZE)
+            try:
+                got += mem.load(addr + len(got), step)
+            except EFAULT:
+                break
+        if not got:
+            raise
+        return bytes(got)
+
+
+def store_some(mem: Memory, addr: int, data: bytes) -> int:
+    """Store *data* as far as memory goes; return how much that was (0: nothing)."""
+    try:
+        mem.store(addr, data)
+        return len(data)
+    except EFAULT:
+        done = 0
+        while done < len(data):
+            step = min(len(data) - done, PAGE_SIZE - (addr + done) % PAGE_SIZE)
+            try:
+                mem.store(addr + done, data[done : done + step])
+            except EFAULT:
+                break
+            done += step
+        return done
+
+
+def total(spans: Spans) -> int:
+    return sum(length for _addr, length in spans)
+
+
+def pieces(spans: Spans, start: int, size: int) -> Spans:
+    """The spans that hold bytes *start* to *start* + *size* of a buffer."""
+    found = []
+    for addr, length in spans:
+        if start >= length:
+            start -= length
+            continue
+        part = min(length - start, size)
+        if part:
+            found.append((addr + start, part))
+        size -= part
+        start = 0
+        if not size:
+            break
+    return found
+
+
+def load_spans(mem: Memory, spans: Spans, start: int, size: int) -> bytes:
+    """Bytes of a buffer, fewer than *size* where memory ends. EFAULT if not even one."""
+    if len(spans) == 1:
+        return load_some(mem, spans[0][0] + start, size) if size else b""
+    out = bytearray()
+    for addr, length in pieces(spans, start, size):
+        try:
+            got = load_some(mem, addr, length)
+        except EFAULT:
+            if not out:
+                raise
+            break
+        out += got
+        if len(got) < length:
+            break
+    return bytes(out)
+
+
+def store_spans(mem: Memory, spans: Spans, start: int, data: bytes) -> int:
+    """Store *data* into a buffer as far as memory goes; return how much that was."""
+    done = 0
+    for addr, length in pieces(spans, start, len(data)):
+        stored = store_some(mem, addr, data[done : done + length])
+        done += stored
+        if stored < length:
+            break
+    return done
+
+
+# --- waiting and signals -------------------------------------------------------------------------
+def signal_pending(t: Task) -> bool:
+    """Whether a park now would be the end of the call."""
+    if t.interrupted:
+        return True
+    if not t.attention & SIGNALS:
+        return False
+    from ring3.task.signals import has_deliverable
+
+    return has_deliverable(t)
+
+
+def send_signal(t: Task, signo: int) -> None:
+    """Send the caller *signo* for what it just did (SIGPIPE, SIGXFSZ)."""
+    from ring3.task.signals import SigInfo, send_to_task
+
+    send_to_task(t, SigInfo.user(signo, t))
+
+
+def give_way(t: Task, done: int) -> None:
+    """Let others run before the transfer goes on, unless a signal would end it here."""
+    if not signal_pending(t):
+        t.memo = done
+        raise Park(deadline_ns=0)
+
+
+# --- transfers -----------------------------------------------------------------------------------
+def read_spans(t: Task, file: File, spans: Spans, offset: int | None = None) -> int:
+    """Fill *spans* from *file*, at its position or at *offset*; return the bytes read."""
+    size, mem = total(spans), t.memory
+    done = start = t.memo or 0
+    while True:
+        want = min(size - done, CHUNK)
+        try:
+            data = file.read(want) if offset is None else file.pread(want, offset + done)
+        except (Park, Errno):
+            if done:
+                return done
+            raise
+        stored = store_spans(mem, spans, done, data)
+        if stored < len(data):
+            if offset is None:
+                file.unread(data[stored:])
+            if not done + stored:
+                raise EFAULT
+            return done + stored
+        done += stored
+        if stored < want or done == size:
+            return done
+        if done - start >= SLICE:
+            give_way(t, done)
+
+
+def write_spans(
+    t: Task, file: File, spans: Spans, offset: int | None = None, *, quiet: bool = False
+) -> int:
+    """Write *spans* to *file*, at its position or at *offset*; return the bytes written.
+
+    *quiet*: no SIGPIPE (RWF_NOSIGNAL).
+    """
+    size, mem = total(spans), t.memory
+    done = start = t.memo or 0
+    if size:
+        size = min(size, done + size_limit(t, file, offset, done))
+    while True:
+        want = min(size - done, CHUNK)
+        try:
+            data = load_spans(mem, spans, done, want)
+            count = file.write(data) if offset is None else file.pwrite(data, offset + done)
+        except Park:
+            if done and signal_pending(t):
+                return done
+            t.memo = done
+            raise
+        except Errno as failed:
+            if isinstance(failed, EPIPE) and not quiet:
+                send_signal(t, SIGPIPE)
+            if done:
+                return done
+            raise
+        done += count
+        if done >= size or len(data) < want:
+            return done
+        if count < len(data) and file.flags & O_NONBLOCK:
+            return done
+        if done - start >= SLICE:
+            give_way(t, done)
+
+
+def size_limit(t: Task, file: File, offset: int | None, done: int) -> int:
+    """How many more bytes RLIMIT_FSIZE lets a write have, of which *done* bytes are written.
+
+    EFBIG with SIGXFSZ if there is no room for the first one.
+    """
+    limit = t.process.limits.get(RLIMIT_FSIZE, (RLIM_INFINITY, 0))[0]
+    if limit >= 1 << 63 or file.kind not in ("regular", "memfd"):
+        return 1 << 62
+    if file.flags & O_APPEND:
+        at = file.stat().size
+    else:
+        at = file.seek(0, SEEK_CUR) if offset is None else offset + done
+    if at >= limit and not done:
+        send_signal(t, SIGXFSZ)
+        raise EFBIG("RLIMIT_FSIZE")
+    return max(0, limit - at)
