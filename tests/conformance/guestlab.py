@@ -269,4 +269,6 @@ def _mark(wanted: str | None, got: str) -> str:
     old = wanted.split(" ")
     words = got.split(" ")
     same = [i < len(old) and old[i] == word for i, word in enumerate(words)]
+    if not any(same):
+        return got
     return " ".join(word if fine else f">{word}<" for word, fine in zip(words, same, strict=True))
