@@ -178,4 +178,5 @@ def sigreturn(task: Task, context: UserContext) -> None:
             f" ip {context.regs.rip:x} sp {context.regs.rsp:x}"
         )
         force(task, SigInfo(SIGSEGV))
+    task.restart_block = None
     context.call_nr = -1

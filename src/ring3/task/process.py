@@ -86,7 +86,11 @@ class Process:
         self.children_rusage: Any = None
         """Sum over the children waited for."""
         self.timers: dict[int, Any] = {}
-        """POSIX timers by id, and the three interval timers (syscalls/timer.py)."""
+        """POSIX timers by id, and the three interval timers (task/timers.py)."""
+        self.next_timer = 0
+        """The id that timer_create tries first."""
+        self.switches: dict[int, int] = {}
+        """prctl(2) settings that only have to be remembered; fork copies them."""
         self.nice = 0
         self.oom_score_adj = 0
         self.personality = 0

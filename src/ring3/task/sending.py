@@ -73,7 +73,7 @@ def send(process: Process, task: Task | None, info: SigInfo, *, shared: bool) ->
             task.attention |= SIGNALS
         return
     pending = process.pending if shared or task is None else task.pending
-    if signo in pending and signo < SIGRTMIN:
+    if signo in pending and signo < SIGRTMIN and info.timer is None:
         return
     pending.add(signo, charged(process, info))
     if process.handlers.event:

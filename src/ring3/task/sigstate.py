@@ -178,13 +178,23 @@ class PendingSignals:
             self.mask &= ~(1 << (signo - 1))
         return info
 
+    def remove(self, info: SigInfo) -> None:
+        """Take one queued entry back."""
+        entries = self.queued.get(info.signo)
+        if entries and info in entries:
+            entries.remove(info)
+            if not entries:
+                self.take(info.signo)
+
     def flush(self, mask: int) -> None:
         """Forget every pending signal of *mask*."""
         hit = self.mask & mask
         while hit:
             signo = (hit & -hit).bit_length()
             while signo in self:
-                self.take(signo)
+                info = self.take(signo)
+                if info is not None and info.timer is not None:
+                    info.timer.taken(info)
             hit &= hit - 1
 
     def clear(self) -> None:

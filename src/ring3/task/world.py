@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ring3.core.clock import Clock
 from ring3.core.log import KernelLog
+from ring3.core.park import WaitQueue
 from ring3.core.reactor import Reactor
 from ring3.ipc.space import IpcSpace
 
@@ -50,6 +51,8 @@ class World:
         """Who sees signals and stops of tasks with the OBSERVED bit (syscalls.events.Observer)."""
         self.signal_users: dict[int, SignalUser] = {}
         """Real uid -> its count of queued signals (RLIMIT_SIGPENDING)."""
+        self.clock_set = WaitQueue()
+        """Woken when the wall clock is set: absolute sleepers look at it again."""
         self.limits: dict[str, int] = {}
         self.ipc = IpcSpace()
         self.mounts: Any = None
