@@ -73,16 +73,16 @@ def attempt(profile: str, flags: int) -> Zygote | int:
     image = shim_image()
     program_r, program_w = os.pipe2(os.O_CLOEXEC)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    # Out of the way of 3 and 4, where the shim wants them.
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (program_r, theirs.fileno())]
     try:
-        actions = [
-            (os.POSIX_SPAWN_DUP2, program_r, 13),
-            (os.POSIX_SPAWN_DUP2, theirs.fileno(), 14),
-            (os.POSIX_SPAWN_DUP2, 13, 3),
-            (os.POSIX_SPAWN_DUP2, 14, 4),
-        ]
+        actions = [(os.POSIX_SPAWN_DUP2, fd, 3 + i) for i, fd in enumerate(high)]
         pid = os.posix_spawn(
             f"/proc/self/fd/{image}", ["ring3", "boot"], {}, file_actions=actions, setsid=True
         )
+        for fd in high:
+            os.close(fd)
+        high = []
         theirs.close()
         program = seccomp_filter.build(profile)
         os.write(program_w, struct.pack("<qq", flags, len(program)) + program)
@@ -112,6 +112,8 @@ def attempt(profile: str, flags: int) -> Zygote | int:
         os.close(image)
         os.close(program_r)
         os.close(program_w)
+        for fd in high:
+            os.close(fd)
 
 
 def raise_limits(pid: int) -> None:

@@ -366,11 +366,14 @@ class NativeMachine:
         for trap in self.early.pop(tid, ()):
             self.special(v, *trap)
 
-    def adopt_process(self, parent: NativeVehicle, child: Any, tid: int) -> NativeVehicle:
-        """The child of a host fork, stopped in its doorbell with a copy of the parent's frame."""
+    def adopt_process(
+        self, parent: NativeVehicle, child: Any, tid: int, frame: int
+    ) -> NativeVehicle:
+        """The child of a host fork, stopped in its doorbell with a copy of the parent's frame
+        (which the parent itself may have left by now)."""
         space = parent.space.fork(tid, parent.slot)
         v = NativeVehicle(self, HostProcess(tid, child.process), tid, space, parent.slot)
-        v.id, v.frame = self.born_id, parent.frame
+        v.id, v.frame = self.born_id, frame
         self.register(v, child)
         child.fds.bound = set(parent.task.fds.bound)
         return v

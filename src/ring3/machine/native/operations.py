@@ -221,7 +221,8 @@ class Clone(Deferred):
         except Errno as bad:
             machine.finished(v, -bad.number)
             return
-        cookie = machine.expect_birth(lambda tid: self.born(machine, v, tid))
+        frame = v.frame
+        cookie = machine.expect_birth(lambda tid: self.born(machine, v, tid, frame))
         flags = CLONE_PARENT | args.flags & (CLONE_SETTLS | CLONE_CHILD_CLEARTID | CLONE_FILES)
         registers = (flags, 0, 0, args.child_tid, args.tls, cookie)
 
@@ -238,9 +239,11 @@ class Clone(Deferred):
 
         v.run([(NUMBERS["clone"], registers, 0)], done)
 
-    def born(self, machine: NativeMachine, parent: NativeVehicle, tid: int) -> None:
+    def born(
+        self, machine: NativeMachine, parent: NativeVehicle, tid: int, frame: int
+    ) -> None:
         """The child rang: it is a process of its own, in a copy of the parent's memory."""
-        child = machine.adopt_process(parent, self.child, tid)
+        child = machine.adopt_process(parent, self.child, tid, frame)
         if self.args.flags & CLONE_CHILD_SETTID:
             number = self.child.tid.to_bytes(4, "little")
             try:

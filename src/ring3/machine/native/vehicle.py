@@ -191,7 +191,8 @@ class NativeVehicle:
         self.done = done
         for nr, args, _flags in cmds:
             if nr in NOTIFIED_CMDS and self.task is not None:
-                self.expecting = (nr, tuple(a & WORD for a in args))
+                # Five: clone's sixth slot is the shim's own (cookie, or start on a frame).
+                self.expecting = (nr, tuple(a & WORD for a in args[:5]))
         self.machine.answer(self, REPLY_RUN)
 
 
