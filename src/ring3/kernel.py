@@ -168,7 +168,6 @@ class Kernel:
         """Tell *observer* of every call of every task from now on."""
         with self.lock:
             self.supervision.gate.observers.append(observer)
-            self.world.observer = self.supervision.gate.observers[0]
             for task in self.world.tasks.values():
                 task.attention |= OBSERVED
 

@@ -21,7 +21,7 @@ from ring3.abi.signal import (
 )
 from ring3.core.park import RESTART_BLOCK, RESTART_NOHAND, RESTART_NOINTR, RESTART_SYS
 from ring3.task.jobs import is_orphaned, stop, terminate
-from ring3.task.sending import dequeue, force, recompute, restore_mask, set_mask, take
+from ring3.task.sending import dequeue, force, recompute, restore_mask, set_mask, show, take
 from ring3.task.sigframe import frame_for, pop_frame
 from ring3.task.siginfo import SigInfo
 from ring3.task.sigstate import DUMPING, NOT_FATAL, ONLY_KERNEL, STOPPING, Action
@@ -78,8 +78,8 @@ def next_info(task: Task) -> SigInfo | None:
 def act(task: Task, context: UserContext, info: SigInfo) -> None:
     """Do what the action of one signal says."""
     process, signo = task.process, info.signo
-    if task.attention & OBSERVED and process.world.observer is not None:
-        process.world.observer.signal(task, info)
+    if task.attention & OBSERVED:
+        show(task, info)
     action = process.handlers[signo]
     if action.handler == SIG_IGN:
         return
@@ -153,10 +153,9 @@ def signed(value: int) -> int:
 
 def show_notices(task: Task) -> None:
     notices, task.notices = task.notices, []
-    observer = task.world.observer
-    if observer is not None and task.attention & OBSERVED:
+    if task.attention & OBSERVED:
         for info in notices:
-            observer.signal(task, info)
+            show(task, info)
 
 
 def report(task: Task, context: UserContext, info: SigInfo) -> None:

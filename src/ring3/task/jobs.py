@@ -37,9 +37,9 @@ def stop(process: Process, signo: int, current: Task | None = None) -> None:
         task.attention |= SIGNALS
         if task is not current and not task.exiting:
             task.interrupt()
-    observer = process.world.observer
-    if observer is not None and any(t.attention & OBSERVED for t in process.threads.values()):
-        observer.stopped(process, signo)
+    if any(t.attention & OBSERVED for t in process.threads.values()):
+        for observer in process.world.observers:
+            observer.stopped(process, signo)
     tell_parent(process, CLD_STOPPED, signo)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ring3.abi.resource import RLIMIT_NPROC
+from ring3.abi.resource import RLIMIT_CPU, RLIMIT_NPROC
 from ring3.abi.errno import EAGAIN
 from ring3.abi.sched import (
     CLONE_CHILD_CLEARTID,
@@ -22,8 +22,10 @@ from ring3.abi.sched import (
 from ring3.abi.capability import CAP_SYS_ADMIN, CAP_SYS_RESOURCE
 from ring3.core.park import WaitQueue
 from ring3.task.process import Process
+from ring3.task.scheduling import inherited
 from ring3.task.signals import AltStack, Handlers, thread_exits
 from ring3.task.task import FILTERED, OBSERVED, Task
+from ring3.task.timers import drop_posix_timers, limit_cpu
 
 if TYPE_CHECKING:
     from ring3.task.exec import Program, StackBuilder
@@ -60,7 +62,7 @@ def copy_task(t: Task, flags: int, child_tid: int) -> Task:
     child.cred = t.cred
     child.sigmask = t.sigmask
     child.attention = t.attention & (OBSERVED | FILTERED)
-    child.sched = t.sched
+    child.sched = inherited(t)
     child.fds = share(t.fds) if flags & CLONE_FILES else t.fds.copy()
     child.fs = share(t.fs) if flags & CLONE_FS else t.fs.copy()
     # A thread starts without an alternate stack; a fork keeps it, vfork's child borrows it.
@@ -99,6 +101,9 @@ def copy_process(t: Task, pid: int, flags: int) -> Process:
         if flags & CLONE_CLEAR_SIGHAND:
             new.handlers.reset_on_exec()
     new.limits = dict(old.limits)
+    new.switches = dict(old.switches)
+    if RLIMIT_CPU in new.limits:
+        limit_cpu(new, *new.limits[RLIMIT_CPU])
     new.exe = old.exe
     new.command_line, new.environment, new.auxv = old.command_line, old.environment, old.auxv
     new.nice, new.personality = old.nice, old.personality
@@ -161,8 +166,7 @@ def become(t: Task, program: Program, stack: StackBuilder) -> None:
     process.environment = b"".join(a + b"\0" for a in program.envp)
     process.auxv = stack.auxv
     t.comm = program.filename.rsplit(b"/", 1)[-1][:15]
-    for timer in [k for k in process.timers if k >= 0]:
-        process.timers.pop(timer).cancel()
+    drop_posix_timers(process)
     unmap_files(process)
     release_vfork(t)
 

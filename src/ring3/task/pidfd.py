@@ -51,6 +51,11 @@ class PidFd(File):
         return f"Pid:\t{pid}\nNSpid:\t{pid}\n"
 
 
+def open_pidfd(process: Process, flags: int = 0) -> PidFd:
+    """A new pidfd for *process*; *flags* may hold O_NONBLOCK."""
+    return PidFd(process, flags)
+
+
 def pidfd_process(fds: FdTable, fd: int) -> Process:
     """The process that pidfd *fd* stands for. EBADF, ESRCH."""
     return fds.get(fd, PidFd, otherwise=EBADF).target_process()

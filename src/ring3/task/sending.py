@@ -148,13 +148,18 @@ def kill(process: Process, info: SigInfo) -> None:
     """End *process* by *info* now, whatever its threads do."""
     from ring3.task.jobs import terminate
 
-    observer = process.world.observer
-    if observer is not None and info.signo != SIGKILL:
+    if info.signo != SIGKILL:
         for task in process.threads.values():
             if task.attention & OBSERVED:
-                observer.signal(task, info)
+                show(task, info)
                 break
     terminate(process, info.signo)
+
+
+def show(task: Task, info: SigInfo) -> None:
+    """Let the observers of *task* see a signal."""
+    for observer in task.world.observers:
+        observer.signal(task, info)
 
 
 def flush(process: Process, mask: int) -> None:

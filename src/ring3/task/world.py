@@ -47,8 +47,7 @@ class World:
         self.hostname = b"ring3"
         self.domainname = b"(none)"
         self.observers: list[Any] = []
-        self.observer: Any = None
-        """Who sees signals and stops of tasks with the OBSERVED bit (syscalls.events.Observer)."""
+        """Who sees the calls, signals and stops of tasks with the OBSERVED bit."""
         self.signal_users: dict[int, SignalUser] = {}
         """Real uid -> its count of queued signals (RLIMIT_SIGPENDING)."""
         self.clock_set = WaitQueue()
