@@ -1,20 +1,21 @@
 """A kernel without a machine for unit tests: one process, threads that a test drives by hand.
 
-    k = Kitchen()
-    t = k.task()
-    call(t, "pipe2", k.memory.room(8), 0)          # a result, or an Errno is raised
-    wait = start(t, "read", fd, buf, 10)           # PARKED, or the result
-    k.turn(); finish(t)                            # host events, then what the woken call gave
+A test makes a ``Kitchen`` k and a task ``t = k.task()``, and serves calls with ``call(t, "pipe2",
+k.memory.room(8), 0)``: the result, or an Errno is raised. ``start`` may give PARKED instead; then
+``k.turn()`` lets host events in, and ``finish(t)`` tells what the woken call gave.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import struct
 from typing import Any, Final
 
 from ring3.abi.errno import EFAULT
 from ring3.abi.types import I386, X86_64
 from ring3.core.park import Park
+from ring3.task.credentials import Credentials
 from ring3.task.fdtable import FdTable
 from ring3.task.process import Process, ProcessGroup, Session
 from ring3.task.task import Task
@@ -87,24 +88,17 @@ class FakeMemory:
         return None
 
 
-class FakeCred:
-    """Root, unless told otherwise."""
-
-    def __init__(self, uid: int = 0, gid: int = 0) -> None:
-        self.uid = self.euid = self.suid = self.fsuid = uid
-        self.gid = self.egid = self.sgid = self.fsgid = gid
-        self.groups: tuple[int, ...] = ()
-
-    def capable(self, cap: int) -> bool:
-        return self.euid == 0
-
-
 class FakeVehicle:
     def __init__(self) -> None:
         self.kicks = 0
 
+        self.killed = False
+
     def interrupt(self) -> None:
         self.kicks += 1
+
+    def kill(self) -> None:
+        self.killed = True
 
 
 class FakeMachine:
@@ -142,7 +136,7 @@ class Kitchen:
         task.abi = "x86_64" if self.memory.word == 64 else "i386"
         task.vehicle = FakeVehicle()  # type: ignore[assignment]
         task.memory = self.memory
-        task.cred = FakeCred()  # type: ignore[assignment]
+        task.cred = Credentials()
         task.fds = fds or FdTable()
         process.threads[tid] = self.world.tasks[tid] = task
         process.leader = process.leader or task
@@ -164,6 +158,10 @@ class Kitchen:
 def binder(t: Task, name: str) -> Any:
     from ring3.syscalls.table import CALLS
 
+    if name not in CALLS:
+        package = importlib.import_module("ring3.syscalls")
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"ring3.syscalls.{module.name}")
     return CALLS[name].bind(X86_64 if t.abi == "x86_64" else I386)
 
 

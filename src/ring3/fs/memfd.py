@@ -27,7 +27,7 @@ class MemFdInode(MemFile):
 
     __slots__ = ()
 
-    def __init__(self, fs: TmpFs, name: bytes, flags: int, mode: int, uid: int, gid: int) -> None:
+    def __init__(self, fs: TmpFs, name: str, flags: int, mode: int, uid: int, gid: int) -> None:
         super().__init__(fs, fs.new_ino(), mode, uid, gid)
         self.nlink = 0
         try:
@@ -76,7 +76,7 @@ def open_memfd(who: Walker, mount: Mount, name: bytes, *, sealing: bool, noexec:
     assert isinstance(fs, TmpFs)
     host = MFD_NOEXEC_SEAL if noexec else MFD_EXEC
     mode = 0o666 if noexec else 0o777
-    inode = MemFdInode(fs, b"ring3", host, mode, who.cred.fsuid, who.cred.fsgid)
+    inode = MemFdInode(fs, "ring3", host, mode, who.cred.fsuid, who.cred.fsgid)
     if not sealing:
         inode.add_seals(F_SEAL_SEAL)
     dentry = Dentry(b"memfd:" + name, mount.root, inode)

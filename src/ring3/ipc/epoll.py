@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 PRIVATE = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE
 EXCLUSIVE_OK = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE
+ALWAYS_READY = ("regular", "dir", "path", "null")
+"""Kinds of files without a poll operation (``File.kind``)."""
 MAX_NESTS = 4
 
 Event = tuple[int, int]
@@ -215,8 +217,8 @@ class EpollFile(File):
 
 
 def pollable(file: File) -> bool:
-    """Whether the file has a readiness of its own: regular files and directories have none."""
-    return bool(file.wait_queues()) or file.kind not in ("file", "dir", "memfd", "path")
+    """Whether the file has a readiness of its own: what is always ready has none."""
+    return bool(file.wait_queues()) or file.kind not in ALWAYS_READY
 
 
 def check_nesting(outer: EpollFile, inner: EpollFile) -> None:

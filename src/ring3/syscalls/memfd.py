@@ -33,7 +33,7 @@ def memfd_create(t: Task, name: In[MemfdName], flags: MemfdFlags) -> int:
     global mount
     if flags & MFD_HUGETLB:
         raise ENOSYS("no huge pages")
-    if flags & ~KNOWN or flags & MFD_EXEC and flags & MFD_NOEXEC_SEAL:
+    if flags & ~KNOWN or (flags & MFD_EXEC and flags & MFD_NOEXEC_SEAL):
         raise EINVAL("unknown or contradictory flags")
     text = t.memory.load_string(name.addr, NAME_MAX + 1)
     if text is None:
