@@ -137,11 +137,13 @@ def find_program(task: Task, name: bytes, path: str) -> tuple[bytes, Place]:
 
 def register_openers(world: World) -> None:
     """Who opens FIFOs and devices."""
-    from ring3.abi.stat import S_IFIFO
+    from ring3.abi.stat import S_IFCHR, S_IFIFO
+    from ring3.drivers.mem import open_mem
     from ring3.ipc.fifo import open_fifo
     from ring3.vfs.special import register
 
     register(lambda who, place, flags: open_fifo(world, place.inode, flags, who), S_IFIFO)
+    register(open_mem, S_IFCHR, 1)
 
 
 def build_mounts(kernel: Kernel, root: str | None, rw: Sequence[str], ro: Sequence[str]) -> Any:
