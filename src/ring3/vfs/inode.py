@@ -157,6 +157,10 @@ class Inode:
         """The attributes as last refreshed."""
         return Stat(self.fs.dev, self.ino, self.mode, self.nlink, self.uid, self.gid, self.rdev)
 
+    def birth_time_ns(self) -> int | None:
+        """When the file was made, where ``stat`` does not tell but somebody knows."""
+        return None
+
     def setattr(
         self,
         *,

@@ -19,6 +19,13 @@ from ring3.abi.mount import (
     MS_NOSYMFOLLOW,
     MS_RDONLY,
     MS_RELATIME,
+    ST_NOATIME,
+    ST_NODEV,
+    ST_NODIRATIME,
+    ST_NOEXEC,
+    ST_NOSUID,
+    ST_RDONLY,
+    ST_RELATIME,
 )
 from ring3.vfs.dentry import Dentry
 from ring3.vfs.special import major, makedev, minor
@@ -49,6 +56,20 @@ NAMED = (
     (MS_NODIRATIME, "nodiratime"),
     (MS_RELATIME, "relatime"),
     (MS_NOSYMFOLLOW, "nosymfollow"),
+)
+
+
+ST_VALID = 0x20
+ST_NOSYMFOLLOW = 0x2000
+ST_FLAGS = (
+    (MS_RDONLY, ST_RDONLY),
+    (MS_NOSUID, ST_NOSUID),
+    (MS_NODEV, ST_NODEV),
+    (MS_NOEXEC, ST_NOEXEC),
+    (MS_NOATIME, ST_NOATIME),
+    (MS_NODIRATIME, ST_NODIRATIME),
+    (MS_RELATIME, ST_RELATIME),
+    (MS_NOSYMFOLLOW, ST_NOSYMFOLLOW),
 )
 
 
@@ -170,6 +191,14 @@ class Mount:
     @property
     def readonly(self) -> bool:
         return bool(self.flags & MS_RDONLY) or self.fs.readonly
+
+    def st_flags(self) -> int:
+        """ST_* as statfs(2) tells them."""
+        flags = ST_VALID | (ST_RDONLY if self.fs.readonly else 0)
+        for bit, st in ST_FLAGS:
+            if self.flags & bit:
+                flags |= st
+        return flags
 
     def why_readonly(self) -> str:
         return self.fs.why if self.fs.readonly else "mounted read-only"
