@@ -67,8 +67,8 @@ INPUT: dict[int, Callable[[Frame, int], str]] = {
     f.F_SETOWN_EX: owner,
     f.F_SET_RW_HINT: hint,
     f.F_SET_FILE_RW_HINT: hint,
-    f.F_DUPFD: lambda x, v: str(signed(v)),
-    f.F_DUPFD_CLOEXEC: lambda x, v: str(signed(v)),
+    f.F_DUPFD: lambda x, v: str(v & 0xFFFFFFFF),
+    f.F_DUPFD_CLOEXEC: lambda x, v: str(v & 0xFFFFFFFF),
 }
 for _command in SET_LOCK:
     INPUT[_command] = lambda x, v: lock(x, v, False)

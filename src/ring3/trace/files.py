@@ -12,11 +12,13 @@ from ring3.abi.fcntl import (
     O_TMPFILE,
 )
 from ring3.abi.layouts import layout
+from ring3.abi.mount import ST_VALID
 from ring3.abi.stat import S_IFBLK, S_IFCHR, S_IFMT, S_ISGID, S_ISUID, S_ISVTX
+from ring3.abi import stat as so
 from ring3.abi.internal import UTIME_NOW, UTIME_OMIT
 from ring3.trace.kinds import enters, exits, kind, kind_of, shapes
 from ring3.trace.names import names
-from ring3.trace.text import addr, dev, hexed, mode, signed
+from ring3.trace.text import HEX_ALL, addr, dev, hexed, mode, quote, signed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +38,11 @@ read: fd >bytes:ret lu
 write: fd bytes:2 lu
 pread64: fd >bytes:ret lu lld
 pwrite64: fd bytes:2 lu lld
-readv: fd >iov_in:2 lu
+readv: fd >>iov_in:2 lu
 writev: fd iov_out:2 lu
-preadv: fd >iov_in:2 lu lld
+preadv: fd >>iov_in:2 lu lld
 pwritev: fd iov_out:2 lu lld
-preadv2: fd >iov_in:2 lu lld skip flags:rwf
+preadv2: fd >>iov_in:2 lu lld skip flags:rwf
 pwritev2: fd iov_out:2 lu lld skip flags:rwf
 lseek: fd ld uenum:whence
 _llseek: fd lu lu >int:8d uenum:whence
@@ -50,12 +52,12 @@ dup3: fd fd flags:open = fd
 pipe: >fd_pair
 pipe2: >fd_pair flags:open
 flock: fd flags:flock
-ftruncate: fd lld
-truncate: path lld
+ftruncate: fd lu
+truncate: path lu
 ftruncate64: fd lld
 truncate64: path lld
 fallocate: fd flags:fallocate lld lld
-fadvise64: fd lld lld enum:fadvise
+fadvise64: fd lld llu enum:fadvise
 readahead: fd lld lu
 sync_file_range: fd lld lld flags:sync_file_range
 access: path access
@@ -68,10 +70,10 @@ statx: dirfd path statx_flags flags:statx_mask >statx
 statfs: path >statfs
 fstatfs: fd >statfs
 ustat: dev >addr
-getcwd: >bytes:ret lu
+getcwd: >cwd_text lu
 chdir rmdir chroot acct uselib: path
 unlink: path
-unlinkat: dirfd path flags:at_unlink
+unlinkat: dirfd path flags:at
 rename link: path path
 symlink: path path
 renameat: dirfd path dirfd path
@@ -96,30 +98,30 @@ utime: path utimbuf
 utimes: path timevals
 futimesat: dirfd path timevals
 utimensat: dirfd path utimespecs flags:at
-getdents getdents64: fd >dirents lu
-setxattr lsetxattr: path str bytes:3 lu flags:xattr
-fsetxattr: fd str bytes:3 lu flags:xattr
-getxattr lgetxattr: path str >bytes:ret lu
-fgetxattr: fd str >bytes:ret lu
-listxattr llistxattr: path >bytes:ret lu
-flistxattr: fd >bytes:ret lu
+getdents getdents64: fd >dirents u
+setxattr lsetxattr: path str xattr_in:3 lu flags:xattr
+fsetxattr: fd str xattr_in:3 lu flags:xattr
+getxattr lgetxattr: path str >xattr_out lu
+fgetxattr: fd str >xattr_out lu
+listxattr llistxattr: path >xattr:2 lu
+flistxattr: fd >xattr:2 lu
 removexattr lremovexattr: path str
 fremovexattr: fd str
-name_to_handle_at: dirfd path file_handle >int:4d flags:at_handle
+name_to_handle_at: dirfd path >>file_handle >int:4d flags:at_handle
 memfd_create: str memfd_flags = fd
 memfd_secret: flags:open = fd
 inotify_init: = fd
 inotify_init1: flags:inotify_init = fd
 inotify_add_watch: fd path flags:inotify_mask
 inotify_rm_watch: fd d
-fanotify_init: fanotify_init flags:open = fd
+fanotify_init: fanotify_init open = fd
 fanotify_mark: fd flags:fanotify_mark lflags:fanotify_mask dirfd path
 sendfile: fd fd offset_inout lu
 splice: fd off_ptr fd off_ptr lu flags:splice
 tee: fd fd lu flags:splice
 vmsplice: fd iov_out:2 lu flags:splice
-copy_file_range: fd off_ptr fd off_ptr lu x
-mount: path path str mount_flags mount_data
+copy_file_range: fd off_ptr fd off_ptr lu u
+mount: path path mount_type mount_flags mount_data
 umount2: path flags:umount
 umount: path
 pivot_root: path path
@@ -144,14 +146,12 @@ def open_(x: Frame, v: int) -> str:
 
 def open_flags(x: Frame, value: int) -> str:
     """The access mode first, then the flags."""
-    if x.style.consts == 1:
-        return hexed(value)
     shown = names("open_access").by_value[value & O_ACCMODE]
     rest = value & ~O_ACCMODE
     if rest:
         found, unknown = names("open").split(rest)
         shown = "|".join([shown, *found, *([hexed(unknown)] if unknown else [])])
-    return shown if not x.style.consts else f"{hexed(value)} /* {shown} */"
+    return x.styled(value, shown)
 
 
 @kind_of
@@ -207,11 +207,7 @@ def access(x: Frame, v: int) -> str:
 
 @kind
 def fd_pair(x: Frame, v: int) -> str:
-    data = x.load(v, 8)
-    if data is None:
-        return addr(v)
-    one, two = int.from_bytes(data[:4], "little"), int.from_bytes(data[4:], "little")
-    return f"[{x.fd(one)}, {x.fd(two)}]"
+    return x.array(v, 2, 4, lambda one: x.fd(int.from_bytes(one, "little")))
 
 
 @kind
@@ -224,16 +220,48 @@ def huge_flags(x: Frame, which: str, value: int, shift_name: str) -> str:
     from ring3.abi.mman import MAP_HUGE_MASK, MAP_HUGE_SHIFT
 
     size = value >> MAP_HUGE_SHIFT & MAP_HUGE_MASK
-    value &= ~(MAP_HUGE_MASK << MAP_HUGE_SHIFT)
-    shown = x.flags(which, value) if value or not size else ""
+    rest = value & ~(MAP_HUGE_MASK << MAP_HUGE_SHIFT)
+    shown = names(which).flags(rest) if rest or not size else ""
     if size:
         shown += ("|" if shown else "") + f"{size}<<{shift_name}"
-    return shown
+    return x.styled(value, shown) if value else shown
+
+
+@kind
+def cwd_text(x: Frame, v: int) -> str:
+    """getcwd's result counts the NUL."""
+    data = x.load(v, x.result - 1) if x.result else b""
+    return addr(v) if data is None else x.quote(data)
+
+
+def attribute(x: Frame, v: int, size: int) -> str:
+    """The value of an extended attribute; a NUL at its end is not shown."""
+    last = x.load(v + size - 1, 1) if 0 < size <= x.style.strlen + 1 else None
+    return x.bytes(v, size - 1 if last == b"\0" else size)
+
+
+@kind
+def xattr_out(x: Frame, v: int) -> str:
+    return attribute(x, v, x.result)
+
+
+@kind_of
+def xattr_in(size_at: str) -> Decoder:
+    at = int(size_at)
+    return lambda x, v: attribute(x, v, x.args[at])
+
+
+@kind_of
+def xattr(size_at: str) -> Decoder:
+    """A list of names; a size of 0 only asks how long it is."""
+    at = int(size_at)
+    return lambda x, v: x.bytes(v, x.result) if x.args[at] else addr(v)
 
 
 # --- vectors --------------------------------------------------------------------------------------
 def iovecs(x: Frame, v: int, count: int, budget: int | None) -> str:
-    """``[{iov_base="...", iov_len=832}, ...]``; *budget* bytes were moved, None: all."""
+    """``[{iov_base="...", iov_len=832}, ...]``; *budget* bytes were moved, None: all,
+    -1: the call failed, there is nothing to show."""
     word = x.word // 8
     left = [budget]
 
@@ -241,9 +269,10 @@ def iovecs(x: Frame, v: int, count: int, budget: int | None) -> str:
         base = int.from_bytes(one[:word], "little")
         size = int.from_bytes(one[word:], "little")
         have = size if left[0] is None else min(size, left[0])
-        if left[0] is not None:
+        if left[0] is not None and have > 0:
             left[0] -= have
-        return f"{{iov_base={x.bytes(base, have)}, iov_len={size}}}"
+        data = x.bytes(base, have) if have >= 0 else addr(base)
+        return f"{{iov_base={data}, iov_len={size}}}"
 
     return x.array(v, count, 2 * word, show)
 
@@ -251,7 +280,7 @@ def iovecs(x: Frame, v: int, count: int, budget: int | None) -> str:
 @kind_of
 def iov_in(count_at: str) -> Decoder:
     at = int(count_at)
-    return lambda x, v: iovecs(x, v, x.args[at], x.result)
+    return lambda x, v: iovecs(x, v, x.args[at], x.result if not x.failed else -1)
 
 
 @kind_of
@@ -269,7 +298,9 @@ def symbolic_mode(x: Frame, value: int) -> str:
     shown = [kind_name] if kind_name else []
     bits = [("S_ISUID", S_ISUID), ("S_ISGID", S_ISGID), ("S_ISVTX", S_ISVTX)]
     shown += [name for name, bit in bits if value & bit]
-    known = S_ISUID | S_ISGID | S_ISVTX | (S_IFMT if kind_name else 0)
+    if not kind_name and value & S_IFMT:
+        return mode(value)
+    known = S_ISUID | S_ISGID | S_ISVTX | S_IFMT
     shown.append(mode(value & ~known))
     text = "|".join(shown)
     return text if not x.style.consts else f"{mode(value)} /* {text} */"
@@ -347,9 +378,9 @@ def comment(text: str) -> str:
 def statx_flags(x: Frame, v: int) -> str:
     value = v & 0xFFFFFFFF
     sync = names("at_statx_type").items[0][1]
-    shown = x.enum("at_statx_sync", value & sync)
+    shown = names("at_statx_sync").enum(value & sync)
     rest = value & ~sync
-    return f"{shown}|{x.flags('at_statx', rest)}" if rest else shown
+    return x.styled(value, f"{shown}|{names('at_statx').flags(rest)}" if rest else shown)
 
 
 @kind
@@ -359,28 +390,53 @@ def statx(x: Frame, v: int) -> str:
     if data is None:
         return addr(v)
     s = form.unpack(data)
-    shown = f"stx_mask={x.flags('statx_mask', s['stx_mask'])}"
-    if not x.abbrev:
-        shown += f", stx_blksize={s['stx_blksize']}"
-    shown += f", stx_attributes={x.flags('statx_attr', s['stx_attributes'])}"
-    if not x.abbrev:
-        shown += f", stx_nlink={s['stx_nlink']}, stx_uid={s['stx_uid']}, stx_gid={s['stx_gid']}"
-    shown += f", stx_mode={symbolic_mode(x, s['stx_mode'])}"
-    if not x.abbrev:
-        shown += f", stx_ino={s['stx_ino']}"
-    shown += f", stx_size={s['stx_size']}"
-    if x.abbrev:
-        return "{" + shown + ", ...}"
-    shown += f", stx_blocks={s['stx_blocks']}"
-    shown += f", stx_attributes_mask={x.flags('statx_attr', s['stx_attributes_mask'])}"
+    mask = s["stx_mask"]
+    parts = [f"stx_mask={x.flags('statx_mask', mask)}"]
+    full = not x.abbrev
+    if full:
+        parts.append(f"stx_blksize={s['stx_blksize']}")
+    parts.append(f"stx_attributes={x.flags('statx_attr', s['stx_attributes'])}")
+    if full:
+        parts += [f"stx_{n}={s[f'stx_{n}']}" for n in ("nlink", "uid", "gid") if mask & HAVE[n]]
+    if mask & HAVE["mode"]:
+        parts.append(f"stx_mode={symbolic_mode(x, s['stx_mode'])}")
+    if full and mask & HAVE["ino"]:
+        parts.append(f"stx_ino={s['stx_ino']}")
+    if mask & HAVE["size"]:
+        parts.append(f"stx_size={s['stx_size']}")
+    return "{" + ", ".join([*parts, *(statx_rest(x, s, mask) if full else ["..."])]) + "}"
+
+
+HAVE = {
+    "mode": so.STATX_TYPE | so.STATX_MODE,
+    "nlink": so.STATX_NLINK,
+    "uid": so.STATX_UID,
+    "gid": so.STATX_GID,
+    "ino": so.STATX_INO,
+    "size": so.STATX_SIZE,
+    "blocks": so.STATX_BLOCKS,
+    "atime": so.STATX_ATIME,
+    "btime": so.STATX_BTIME,
+    "ctime": so.STATX_CTIME,
+    "mtime": so.STATX_MTIME,
+    "mnt_id": so.STATX_MNT_ID,
+}
+"""Field of struct statx -> the bits of stx_mask that say it is there."""
+
+
+def statx_rest(x: Frame, s: dict[str, Any], mask: int) -> list[str]:
+    """The fields that only -v shows."""
+    parts = [f"stx_blocks={s['stx_blocks']}"] if mask & HAVE["blocks"] else []
+    parts.append(f"stx_attributes_mask={x.flags('statx_attr', s['stx_attributes_mask'])}")
     for which in ("atime", "btime", "ctime", "mtime"):
-        t = s[f"stx_{which}"]
-        said = comment(moment(t["tv_sec"], t["tv_nsec"]))
-        shown += f", stx_{which}={{tv_sec={t['tv_sec']}, tv_nsec={t['tv_nsec']}}}{said}"
+        if mask & HAVE[which]:
+            t = s[f"stx_{which}"]
+            said = comment(moment(t["tv_sec"], t["tv_nsec"]))
+            parts.append(f"stx_{which}={{tv_sec={t['tv_sec']}, tv_nsec={t['tv_nsec']}}}{said}")
     for which in ("rdev", "dev"):
-        major, minor = s[f"stx_{which}_major"], s[f"stx_{which}_minor"]
-        shown += f", stx_{which}_major={hexed(major)}, stx_{which}_minor={hexed(minor)}"
-    return "{" + shown + f", stx_mnt_id={hexed(s['stx_mnt_id'])}" + "}"
+        parts.append(f"stx_{which}_major={s[f'stx_{which}_major']}")
+        parts.append(f"stx_{which}_minor={s[f'stx_{which}_minor']}")
+    return [*parts, f"stx_mnt_id={hexed(s['stx_mnt_id'])}"]
 
 
 @kind
@@ -397,14 +453,14 @@ def statfs_as(x: Frame, v: int, struct: str) -> str:
     low, high = (value & 0xFFFFFFFF for value in s["f_fsid"])
     shown = ", ".join(
         [
-            f"f_type={x.enum('fs_magic', s['f_type'] & 0xFFFFFFFF)}",
+            f"f_type={x.enum('fs_magic', s['f_type'] & ((1 << x.word) - 1))}",
             *(
                 f"{n}={s[n]}"
                 for n in ("f_bsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree")
             ),
             f"f_fsid={{val=[{hexed(low)}, {hexed(high)}]}}",
             f"f_namelen={s['f_namelen']}, f_frsize={s['f_frsize']}",
-            f"f_flags={x.flags('statfs', s['f_flags'])}",
+            *([f"f_flags={x.flags('statfs', s['f_flags'])}"] if s["f_flags"] & ST_VALID else []),
         ]
     )
     return "{" + shown + "}"
@@ -497,13 +553,20 @@ def dirent(x: Frame, one: bytes, wide: bool) -> str:
     )
 
 
+MAX_HANDLE_SZ = 128
+
+
 @kind
 def file_handle(x: Frame, v: int) -> str:
     data = x.load(v, 8)
     if data is None:
         return addr(v)
     size = int.from_bytes(data[:4], "little")
-    return f"{{handle_bytes={size}}}"
+    kind_ = int.from_bytes(data[4:], "little", signed=True)
+    handle = x.load(v + 8, size) if size <= MAX_HANDLE_SZ else b""
+    if handle is None or x.plan.name == "name_to_handle_at" and x.failed:
+        return f"{{handle_bytes={size}}}"
+    return f"{{handle_bytes={size}, handle_type={kind_}, f_handle={quote(handle, HEX_ALL)}}}"
 
 
 # --- offsets that are read and written ------------------------------------------------------------
@@ -544,14 +607,24 @@ def mount_flags(x: Frame, v: int) -> str:
     return x.flags("mount", v)
 
 
-@kind
-def mount_data(x: Frame, v: int) -> str:
+def rebinds(x: Frame) -> bool:
+    """Whether mount(2) changes what is mounted already: it ignores type and data then."""
     from ring3.abi.mount import MS_BIND, MS_MOVE, MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE
 
-    flags = x.args[3]
-    if flags & (MS_BIND | MS_MOVE | MS_PRIVATE | MS_SHARED | MS_SLAVE | MS_UNBINDABLE):
-        return addr(v)
-    return x.text(v)
+    every = MS_BIND | MS_MOVE | MS_PRIVATE | MS_SHARED | MS_SLAVE | MS_UNBINDABLE
+    return bool(x.args[3] & every)
+
+
+@kind
+def mount_type(x: Frame, v: int) -> str:
+    from ring3.abi.mount import MS_REMOUNT
+
+    return addr(v) if rebinds(x) or x.args[3] & MS_REMOUNT else x.text(v)
+
+
+@kind
+def mount_data(x: Frame, v: int) -> str:
+    return addr(v) if rebinds(x) else x.text(v)
 
 
 @kind
@@ -570,7 +643,7 @@ def swap_flags(x: Frame, v: int) -> str:
 def fanotify_init(x: Frame, v: int) -> str:
     value = v & 0xFFFFFFFF
     low = value & 0xC
-    shown = x.enum("fanotify_class", low)
+    shown = names("fanotify_class").enum(low)
     rest = value & ~0xC
-    return f"{shown}|{x.flags('fanotify_init', rest)}" if rest else shown
+    return x.styled(value, f"{shown}|{names('fanotify_init').flags(rest)}" if rest else shown)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ring3.abi.errno import EFAULT
 from ring3.trace import text
 from ring3.trace.names import names
-from ring3.trace.text import ABBREV, HEX_NEVER, addr, quote
+from ring3.trace.text import ABBREV, HEX_NEVER, RAW, addr, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     """Prints one argument: the frame and the argument's register."""
 
 PATH_MAX = 4096
+DELETED = b" (deleted)"
 
 
 class Style:
@@ -49,11 +50,19 @@ class Pathed(Protocol):
     def target(self) -> bytes: ...
 
 
+def bracketed(path: bytes, hexes: int) -> str:
+    """``</path>``, ``</path>(deleted)``"""
+    gone = path.endswith(DELETED)
+    shown = quote(path.removesuffix(DELETED), hexes)[1:-1]
+    shown = shown.replace("<", "\\74").replace(">", "\\76")
+    return f"<{shown}>(deleted)" if gone else f"<{shown}>"
+
+
 class Frame:
     """One thread and the call it is in."""
 
     __slots__ = (
-        "abbrev", "abi", "args", "aux", "entered_ns", "failed", "memory", "pending", "plan",
+        "abbrev", "abi", "args", "aux", "entered_ns", "failed", "last", "memory", "pending", "plan",
         "result", "saved", "shown", "style", "task", "tid", "word",
     )  # fmt: skip
 
@@ -72,6 +81,8 @@ class Frame:
         """What the entry decoder keeps for the exit decoder."""
         self.aux = ""
         """Text behind the result, in parentheses."""
+        self.last = ""
+        """The call that restart_syscall(2) goes on with."""
         self.shown = ""
         """The result as text, where the call's exit printer knows better than its plan."""
         self.entered_ns = 0
@@ -111,6 +122,13 @@ class Frame:
 
     def enum(self, which: str, value: int) -> str:
         return names(which, self.abi).enum(value, self.style.consts)
+
+    def styled(self, value: int, name: str) -> str:
+        """*value*, of which *name* is the abbreviated form, as -X wants it."""
+        style = self.style.consts
+        if style == ABBREV:
+            return name
+        return text.hexed(value) if style == RAW else f"{text.hexed(value)} /* {name} */"
 
     def quote(self, data: bytes) -> str:
         return quote(data, self.style.hexes)
@@ -163,8 +181,7 @@ class Frame:
         described = getattr(file, "trace_name", None)
         if self.style.fds > 1 and described is not None:
             return f"<{described()}>"
-        shown = quote(file.target(), self.style.hexes)[1:-1]
-        return "<" + shown.replace("<", "\\74").replace(">", "\\76") + ">"
+        return bracketed(file.target(), self.style.hexes)
 
     def array(self, at: int, count: int, size: int, show: Callable[[bytes], str]) -> str:
         """``[a, b]`` of *count* elements of *size* bytes.
@@ -175,6 +192,8 @@ class Frame:
             return "NULL"
         if count == 0:
             return "[]"
+        if count >> 59:
+            return addr(at)  # its size in bytes does not even fit into a register
         most = min(count, self.style.strlen) if self.abbrev else count
         shown = []
         data = self.load(at, most * size)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 REQUESTS: dict[int, str] = {}
 PREFIXES = (
-    "TIOC", "TC", "FIO", "FI", "FS_IOC_", "BLK", "SIOC", "VT_", "KD", "GIO_", "PIO_", "RND", "TUN",
+    "TIOC", "TC", "FIO", "FIBMAP", "FIGETBSZ", "FIFREEZE", "FITHAW", "FITRIM", "FICLONE",
+    "FIDEDUPE", "FS_IOC_", "BLK", "SIOC", "VT_", "KD", "GIO_", "PIO_", "RND", "TUN",
     "NS_GET_", "PIDFD_GET_", "FBIO", "RTC_", "LOOP_", "HDIO_", "WDIOC_", "EVIOC", "UI_", "PAGEMAP_",
     "PROCMAP_QUERY", "FAT_IOCTL_",
 )  # fmt: skip

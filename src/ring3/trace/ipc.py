@@ -25,8 +25,8 @@ msgctl: d ctl:msg_ctl >>msg_buf
 semop: d sembufs:2 u
 semtimedop: d sembufs:2 u timespec
 msgsnd: d msgbuf:2 lu flags:msg_flags
-mq_open: str open ~mq_mode ~mq_attr = fd
-mq_unlink: str
+mq_open: path open ~mq_mode ~mq_attr = fd
+mq_unlink: path
 mq_timedsend: fd bytes:2 lu u timespec
 mq_timedreceive: fd >bytes:ret lu >int:4u timespec
 mq_notify: fd sigevent
@@ -50,7 +50,11 @@ def get_flags(which: str) -> Decoder:
         value = v & 0xFFFFFFFF
         low = mode(value & 0o777)
         high = value & ~0o777
-        return f"{x.flags(which, high)}|{low}" if high else low
+        size = high >> ipc.SHM_HUGE_SHIFT if which == "shm_get" else 0
+        high &= ~(size << ipc.SHM_HUGE_SHIFT)
+        words = [x.flags(which, high)] if high else []
+        words += [f"{size}<<SHM_HUGE_SHIFT"] if size else []
+        return "|".join([*words, low])
 
     return show
 
@@ -88,7 +92,7 @@ def shm_buf(x: Frame, v: int) -> str:
     if stat:
         names = "segsz cpid lpid nattch atime dtime ctime".split()
         shown += ", " + ", ".join(f"shm_{n}={s[f'shm_{n}']}" for n in names)
-    return "{" + shown + ("" if stat else ", ...") + "}"
+    return "{" + shown + "}"
 
 
 @kind
@@ -106,7 +110,7 @@ def msg_buf(x: Frame, v: int) -> str:
     if stat:
         names = "stime rtime ctime qnum qbytes lspid lrpid".split()
         shown += ", " + ", ".join(f"msg_{n}={s[f'msg_{n}']}" for n in names)
-    return "{" + shown + (f", msg_qbytes={s['msg_qbytes']}, ..." if not stat else "") + "}"
+    return "{" + shown + (f", msg_qbytes={s['msg_qbytes']}" if not stat else "") + "}"
 
 
 @kind_of
@@ -156,7 +160,7 @@ def semctl_exit(x: Frame, a: Sequence[int]) -> str:
     shown = f"sem_perm={permissions(s['sem_perm'], stat)}"
     if stat:
         shown += "".join(f", sem_{n}={s[f'sem_{n}']}" for n in ("otime", "ctime", "nsems"))
-    return "{" + shown + ("" if stat else ", ...") + "}"
+    return "{" + shown + "}"
 
 
 KINDS["ctl:sem"] = ctl("sem_ctl")
@@ -183,7 +187,7 @@ def msgrcv_enter(x: Frame, a: Sequence[int]) -> str:
 
 @exits("msgrcv")
 def msgrcv_exit(x: Frame, a: Sequence[int]) -> str:
-    got = addr(a[1]) if x.failed else message(x, a[1], x.result)
+    got = addr(a[1]) if x.failed else message(x, a[1], a[2])
     return f"{got}, {a[2]}, {signed(a[3], x.word)}, {x.flags('msg_flags', a[4] & 0xFFFFFFFF)}"
 
 

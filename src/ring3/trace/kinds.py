@@ -166,9 +166,8 @@ def dirfd(x: Frame, v: int) -> str:
     number = signed(v)
     if number != AT_FDCWD:
         return x.fd(v)
-    if not x.style.fds:
-        return "AT_FDCWD" if not x.style.consts else x.enum("fdcwd", number)
-    return f"AT_FDCWD<{x.quote(cwd(x))[1:-1]}>"
+    name = ("AT_FDCWD", str(AT_FDCWD), f"{AT_FDCWD} /* AT_FDCWD */")[x.style.consts]
+    return f"{name}<{x.quote(cwd(x))[1:-1]}>" if x.style.fds else name
 
 
 def cwd(x: Frame) -> bytes:

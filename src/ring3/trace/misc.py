@@ -8,7 +8,7 @@ from ring3.abi import futex as fx
 from ring3.abi import prctl as pr
 from ring3.abi.layouts import layout
 from ring3.trace.kinds import KINDS, enters, exits, kind, kind_of, shapes
-from ring3.trace.names import constants
+from ring3.trace.names import constants, names
 from ring3.trace.process import cap_names
 from ring3.trace.signals import signal_name
 from ring3.trace.text import HEX_ALL, addr, hexed, quote, signed
@@ -21,19 +21,25 @@ if TYPE_CHECKING:
 shapes("""
 uname: >utsname
 sysinfo: >sysinfo
-sethostname setdomainname: bytes:1 lu
+sethostname setdomainname: host_name u
 getrandom: >hex_bytes:ret lu flags:getrandom
-reboot: uenum:reboot_magic1 uenum:reboot_magic2 uenum:reboot addr
-syslog: enum:syslog >bytes:ret d
+reboot: uenum:reboot_magic1 uenum:reboot_magic2 uenum:reboot ~restart_text
+syslog: syslog_action ~>syslog_rest
 init_module: addr lu str
 finit_module: fd str flags:module_init
-delete_module: str flags:open
+delete_module: str flags:delete_module
 seccomp: uenum:seccomp_op seccomp_flags seccomp_arg
-ptrace: uenum:ptrace pid addr addr
+ptrace: ptrace_request ~ptrace_rest
 futex_waitv: addr u x timespec64 clock
 set_thread_area get_thread_area: addr
 modify_ldt: d addr lu
-ioperm: lu lu d
+ioperm: lx lx d
+create_module: lx lx
+epoll_ctl_old epoll_wait_old: lx lx lx lx
+lookup_dcookie: lx lx lx
+get_kernel_syms _sysctl: lx
+query_module getpmsg putpmsg afs_syscall vserver: lx lx lx lx lx
+nfsservctl tuxcall security sysfs: lx lx lx
 iopl: d
 landlock_create_ruleset: addr lu flags:landlock_create = fd
 landlock_add_rule: fd uenum:landlock_rule addr x
@@ -52,22 +58,24 @@ perf_event_open: addr pid d fd lx = fd
 # --- futex ----------------------------------------------------------------------------------------
 def futex_op(x: Frame, op: int) -> str:
     """``FUTEX_WAIT_PRIVATE|FUTEX_CLOCK_REALTIME``"""
-    command = op & 127
-    known = x.enum("futex_op", command)
+    command = op & ~(fx.FUTEX_PRIVATE_FLAG | fx.FUTEX_CLOCK_REALTIME)
+    if command not in names("futex_op").by_value:
+        return names("futex_op").enum(op)
+    known = names("futex_op").enum(command)
     if op & fx.FUTEX_PRIVATE_FLAG:
         known += "_PRIVATE" if known.startswith("FUTEX") else "|FUTEX_PRIVATE_FLAG"
     if op & fx.FUTEX_CLOCK_REALTIME:
         known += "|FUTEX_CLOCK_REALTIME"
-    return known
+    return x.styled(op, known)
 
 
 def wake_op(value: int) -> str:
     """FUTEX_WAKE_OP's packed operation."""
     op, cmp = value >> 28 & 0xF, value >> 24 & 0xF
     arg, cmparg = value >> 12 & 0xFFF, value & 0xFFF
-    names = constants("futex")
-    ops = {v: n for n, v in names.items() if n.startswith("FUTEX_OP_") and "CMP" not in n}
-    cmps = {v: n for n, v in names.items() if n.startswith("FUTEX_OP_CMP_")}
+    known = constants("futex")
+    ops = {v: n for n, v in known.items() if n.startswith("FUTEX_OP_") and "CMP" not in n}
+    cmps = {v: n for n, v in known.items() if n.startswith("FUTEX_OP_CMP_")}
     shift = "FUTEX_OP_OPARG_SHIFT<<28|" if op & 8 else ""
     ops.pop(8, None)
     return (
@@ -79,7 +87,7 @@ def wake_op(value: int) -> str:
 @enters("futex")
 def futex_enter(x: Frame, a: Sequence[int]) -> str:
     op, val = a[1] & 0xFFFFFFFF, a[2] & 0xFFFFFFFF
-    command = op & 127
+    command = op & ~(fx.FUTEX_PRIVATE_FLAG | fx.FUTEX_CLOCK_REALTIME)
     head = f"{addr(a[0])}, {futex_op(x, op)}"
     val2, val3 = a[3] & 0xFFFFFFFF, a[5] & 0xFFFFFFFF
     if command == fx.FUTEX_WAIT:
@@ -109,6 +117,10 @@ def bitset(value: int) -> str:
     return "FUTEX_BITSET_MATCH_ANY" if value == fx.FUTEX_BITSET_MATCH_ANY else hexed(value)
 
 
+UTS_LEN = 64
+"""Most bytes of a host name."""
+
+
 # --- the system -----------------------------------------------------------------------------------
 @kind
 def utsname(x: Frame, v: int) -> str:
@@ -130,8 +142,8 @@ def sysinfo(x: Frame, v: int) -> str:
         return addr(v)
     s = form.unpack(data)
     parts = [f"uptime={s['uptime']}", f"loads=[{', '.join(str(n) for n in s['loads'])}]"]
-    names = "totalram freeram sharedram bufferram totalswap freeswap procs totalhigh freehigh"
-    parts += [f"{n}={s[n]}" for n in (*names.split(), "mem_unit")]
+    fields = "totalram freeram sharedram bufferram totalswap freeswap procs totalhigh freehigh"
+    parts += [f"{n}={s[n]}" for n in (*fields.split(), "mem_unit")]
     return "{" + ", ".join(parts) + "}"
 
 
@@ -142,7 +154,7 @@ def hex_bytes(size: str) -> Decoder:
     def show(x: Frame, v: int) -> str:
         count = x.result
         most = min(count, x.style.strlen)
-        data = x.load(v, most) if most else b""
+        data = x.load(v, most) if most or not v else b""
         if data is None:
             return addr(v)
         return quote(data, HEX_ALL) + ("..." if count > most else "")
@@ -151,9 +163,54 @@ def hex_bytes(size: str) -> Decoder:
 
 
 @kind
-def key_id(x: Frame, v: int) -> str:
-    from ring3.trace.names import names
+def syslog_action(x: Frame, v: int) -> str:
+    number = signed(v)
+    known = names("syslog").by_value.get(number, "SYSLOG_ACTION_???")
+    return f"{number} /* {known} */"
 
+
+@kind
+def syslog_rest(x: Frame, v: int) -> str:
+    """Buffer and size, for the actions that use them."""
+    action = names("syslog").by_value.get(signed(x.args[0]), "").removeprefix("SYSLOG_ACTION_")
+    size = signed(x.args[2])
+    if action in ("READ", "READ_ALL", "READ_CLEAR"):
+        return f", {addr(v) if x.failed else x.bytes(v, x.result)}, {size}"
+    return "" if action and action != "CONSOLE_LEVEL" else f", {addr(v)}, {size}"
+
+
+@kind
+def host_name(x: Frame, v: int) -> str:
+    size = x.args[1] & 0xFFFFFFFF
+    return x.bytes(v, size) if size <= UTS_LEN else addr(v)
+
+
+@kind
+def ptrace_request(x: Frame, v: int) -> str:
+    return x.enum("ptrace", v & ((1 << x.word) - 1))
+
+
+@kind
+def ptrace_rest(x: Frame, v: int) -> str:
+    """Process, address and data as far as the request has any."""
+    from ring3.abi.misc import PTRACE_SETOPTIONS, PTRACE_TRACEME
+
+    request = x.args[0]
+    if request == PTRACE_TRACEME:
+        return ""
+    data = hexed(x.args[3]) if request == PTRACE_SETOPTIONS else addr(x.args[3])
+    return f", {KINDS['pid'](x, v)}, {addr(x.args[2])}, {data}"
+
+
+@kind
+def restart_text(x: Frame, v: int) -> str:
+    from ring3.abi.misc import LINUX_REBOOT_CMD_RESTART2
+
+    return f", {x.text(v)}" if x.args[2] == LINUX_REBOOT_CMD_RESTART2 else ""
+
+
+@kind
+def key_id(x: Frame, v: int) -> str:
     number = signed(v)
     return names("key_spec").by_value.get(number) or str(number)
 
@@ -277,7 +334,7 @@ def prctl_aux(x: Frame, option: int) -> None:
     """The words behind a result that names something."""
     if option == pr.PR_GET_DUMPABLE:
         x.aux = x.enum("pr_dumpable", x.result)
-    elif option == pr.PR_GET_SECCOMP:
+    elif option == pr.PR_GET_SECCOMP and x.result:
         x.aux = x.enum("seccomp_mode", x.result)
     elif option == pr.PR_GET_SECUREBITS and x.result:
         x.aux = x.flags("secbits", x.result)
@@ -329,7 +386,7 @@ def arch_prctl_enter(x: Frame, a: Sequence[int]) -> str:
         return f"{name}, "
     if option == pr.ARCH_GET_CPUID:
         return name
-    return f"{name}, {addr(a[1])}"
+    return f"{name}, {hexed(a[1])}"
 
 
 @exits("arch_prctl")

@@ -2,7 +2,7 @@
 
 Numbers stand in ``abi`` alone. An entry is (module of abi, prefix, words): each word is a name
 without the prefix, or a whole name after ``=``; ``*`` stands for every name of the module that
-has the prefix, and ``-NAME`` takes one out again. What is unknown prints as ``PREFIX???``.
+has the prefix, and ``-NAME`` takes one out again; ``=A@B`` prints the value of B as A. What is unknown prints as ``PREFIX???``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ SETS: dict[str, tuple[str, str, str]] = {
     "open": (
         "fcntl",
         "O_",
-        "CREAT EXCL NOCTTY TRUNC APPEND NONBLOCK SYNC DSYNC ASYNC DIRECT LARGEFILE NOFOLLOW"
-        " NOATIME CLOEXEC PATH TMPFILE DIRECTORY EMPTYPATH",
+        "CREAT EXCL NOCTTY TRUNC APPEND NONBLOCK SYNC DSYNC DIRECT LARGEFILE NOFOLLOW"
+        " NOATIME CLOEXEC PATH TMPFILE DIRECTORY EMPTYPATH =FASYNC@O_ASYNC",
     ),
     "resolve": (
         "fcntl",
@@ -29,10 +29,8 @@ SETS: dict[str, tuple[str, str, str]] = {
     "at": (
         "fcntl",
         "AT_",
-        "SYMLINK_NOFOLLOW REMOVEDIR SYMLINK_FOLLOW NO_AUTOMOUNT EMPTY_PATH RECURSIVE"
-        " STATX_FORCE_SYNC STATX_DONT_SYNC",
+        "SYMLINK_NOFOLLOW REMOVEDIR SYMLINK_FOLLOW NO_AUTOMOUNT EMPTY_PATH RECURSIVE",
     ),
-    "at_unlink": ("fcntl", "AT_", "REMOVEDIR"),
     "at_access": (
         "fcntl",
         "AT_",
@@ -40,7 +38,11 @@ SETS: dict[str, tuple[str, str, str]] = {
     ),
     "at_statx_sync": ("fcntl", "AT_STATX_", "SYNC_AS_STAT FORCE_SYNC DONT_SYNC"),
     "at_statx_type": ("fcntl", "AT_STATX_", "SYNC_TYPE"),
-    "at_statx": ("fcntl", "AT_", "SYMLINK_NOFOLLOW NO_AUTOMOUNT EMPTY_PATH"),
+    "at_statx": (
+        "fcntl",
+        "AT_",
+        "SYMLINK_NOFOLLOW REMOVEDIR SYMLINK_FOLLOW NO_AUTOMOUNT EMPTY_PATH RECURSIVE",
+    ),
     "at_handle": ("fcntl", "AT_", "EMPTY_PATH SYMLINK_FOLLOW HANDLE_FID"),
     "whence": ("fcntl", "SEEK_", "SET CUR END DATA HOLE"),
     "rename": ("fcntl", "RENAME_", "NOREPLACE EXCHANGE WHITEOUT"),
@@ -52,7 +54,7 @@ SETS: dict[str, tuple[str, str, str]] = {
     ),
     "fadvise": ("fcntl", "POSIX_FADV_", "NORMAL RANDOM SEQUENTIAL WILLNEED DONTNEED NOREUSE"),
     "sync_file_range": ("fcntl", "SYNC_FILE_RANGE_", "WAIT_BEFORE WRITE WAIT_AFTER"),
-    "flock": ("fcntl", "LOCK_", "MAND RW READ WRITE SH EX UN NB"),
+    "flock": ("fcntl", "LOCK_", "SH EX NB UN MAND RW READ WRITE"),
     "rwf": ("fcntl", "RWF_", "HIPRI DSYNC SYNC NOWAIT APPEND NOAPPEND ATOMIC DONTCACHE NOSIGNAL"),
     "xattr": ("fcntl", "XATTR_", "CREATE REPLACE"),
     "file_type": ("stat", "S_", "IFREG IFSOCK IFIFO IFLNK IFDIR IFBLK IFCHR"),
@@ -161,16 +163,15 @@ SETS: dict[str, tuple[str, str, str]] = {
     "unshare": (
         "sched",
         "CLONE_",
-        "VM FS FILES SIGHAND PIDFD PTRACE VFORK PARENT THREAD NEWNS SYSVSEM SETTLS PARENT_SETTID"
-        " CHILD_CLEARTID UNTRACED CHILD_SETTID NEWCGROUP NEWUTS NEWIPC NEWUSER NEWPID NEWNET IO"
-        " NEWTIME",
+        "NEWTIME VM FS FILES SIGHAND PIDFD PTRACE VFORK PARENT THREAD NEWNS SYSVSEM SETTLS PARENT_SETTID"
+        " CHILD_CLEARTID UNTRACED CHILD_SETTID NEWCGROUP NEWUTS NEWIPC NEWUSER NEWPID NEWNET IO",
     ),
     "setns": (
         "sched",
         "CLONE_",
         "NEWTIME NEWNS NEWCGROUP NEWUTS NEWIPC NEWUSER NEWPID NEWNET",
     ),
-    "wait4": ("wait", "W", "NOHANG UNTRACED EXITED CONTINUED NOWAIT =__WCLONE =__WALL =__WNOTHREAD"),
+    "wait4": ("wait", "W", "NOHANG EXITED STOPPED CONTINUED NOWAIT =__WCLONE =__WALL =__WNOTHREAD"),
     "waitid": ("wait", "P_", "ALL PID PGID PIDFD"),
     "sched_policy": ("sched", "SCHED_", "=SCHED_OTHER FIFO RR BATCH IDLE DEADLINE EXT"),
     "sched_reset": ("sched", "SCHED_", "RESET_ON_FORK"),
@@ -190,7 +191,7 @@ SETS: dict[str, tuple[str, str, str]] = {
     "prio_which": ("resource", "PRIO_", "PROCESS PGRP USER"),
     "ioprio_who": ("resource", "IOPRIO_WHO_", "PROCESS PGRP USER"),
     "ioprio_class": ("resource", "IOPRIO_CLASS_", "NONE RT BE IDLE"),
-    "personality": ("misc", "PER_", "* -MASK"),
+    "personality": ("misc", "PER_", "*"),
     "personality_flags": (
         "misc",
         "",
@@ -240,7 +241,7 @@ SETS: dict[str, tuple[str, str, str]] = {
     "pr_spec_set": ("prctl", "PR_SPEC_", "ENABLE DISABLE FORCE_DISABLE DISABLE_NOEXEC"),
     "pr_spec_get": ("prctl", "PR_SPEC_", "PRCTL ENABLE DISABLE FORCE_DISABLE DISABLE_NOEXEC"),
     "pr_mdwe": ("prctl", "PR_MDWE_", "REFUSE_EXEC_GAIN NO_INHERIT"),
-    "seccomp_mode": ("misc", "SECCOMP_MODE_", "DISABLED STRICT FILTER"),
+    "seccomp_mode": ("misc", "SECCOMP_MODE_", "STRICT FILTER"),
     "seccomp_op": (
         "misc",
         "SECCOMP_",
@@ -257,6 +258,8 @@ SETS: dict[str, tuple[str, str, str]] = {
         "KILL_PROCESS KILL_THREAD TRAP ERRNO USER_NOTIF TRACE LOG ALLOW",
     ),
     "ptrace": ("misc", "PTRACE_", "*"),
+    "userfaultfd": ("fcntl", "O_", "NONBLOCK CLOEXEC"),
+    "delete_module": ("fcntl", "O_", "NONBLOCK TRUNC"),
     "kcmp": ("misc", "KCMP_", "FILE VM FILES FS SIGHAND IO SYSVSEM EPOLL_TFD"),
     "reboot_magic1": ("misc", "LINUX_REBOOT_", "MAGIC1"),
     "reboot_magic2": ("misc", "LINUX_REBOOT_", "MAGIC2 MAGIC2A MAGIC2B MAGIC2C"),
@@ -279,8 +282,8 @@ SETS: dict[str, tuple[str, str, str]] = {
     "sa_flags": (
         "signal",
         "SA_",
-        "RESTORER NOCLDSTOP NOCLDWAIT SIGINFO UNSUPPORTED EXPOSE_TAGBITS ONSTACK RESTART"
-        " INTERRUPT NODEFER RESETHAND",
+        "RESTORER ONSTACK RESTART INTERRUPT NODEFER RESETHAND SIGINFO NOCLDSTOP NOCLDWAIT"
+        " EXPOSE_TAGBITS UNSUPPORTED",
     ),
     "sa_handler": ("signal", "SIG_", "DFL IGN ERR"),
     "sigaltstack": ("signal", "SS_", "AUTODISARM ONSTACK DISABLE"),
@@ -314,8 +317,7 @@ SETS: dict[str, tuple[str, str, str]] = {
         " MONOTONIC_COARSE BOOTTIME REALTIME_ALARM BOOTTIME_ALARM SGI_CYCLE TAI",
     ),
     "timer_flags": ("time", "TIMER_", "ABSTIME"),
-    "timerfd": ("time", "TFD_", "CLOEXEC NONBLOCK"),
-    "timerfd_set": ("time", "TFD_TIMER_", "ABSTIME CANCEL_ON_SET"),
+    "timerfd": ("time", "TFD_", "TIMER_ABSTIME TIMER_CANCEL_ON_SET CLOEXEC NONBLOCK"),
     "itimer": ("time", "ITIMER_", "REAL VIRTUAL PROF"),
     "adj_modes": (
         "time",
@@ -334,12 +336,12 @@ SETS: dict[str, tuple[str, str, str]] = {
     "poll": (
         "poll",
         "POLL",
-        "IN PRI OUT RDNORM WRNORM RDBAND WRBAND ERR HUP NVAL MSG REMOVE RDHUP",
+        "IN PRI OUT ERR HUP NVAL RDNORM WRNORM RDBAND WRBAND MSG REMOVE RDHUP",
     ),
     "epoll": (
         "poll",
         "EPOLL",
-        "IN PRI OUT RDNORM RDBAND WRNORM WRBAND MSG ERR HUP NVAL RDHUP EXCLUSIVE WAKEUP ONESHOT"
+        "IN PRI OUT ERR HUP NVAL RDNORM RDBAND WRNORM WRBAND MSG RDHUP EXCLUSIVE WAKEUP ONESHOT"
         " ET",
     ),
     "epoll_ctl": ("poll", "EPOLL_CTL_", "ADD DEL MOD"),
@@ -364,7 +366,7 @@ SETS: dict[str, tuple[str, str, str]] = {
     ),
     "sol": ("socket", "SOL_", "*"),
     "so": ("socket", "SO_", "* -EE_* -DEVMEM_* -TIMESTAMP -TIMESTAMPNS -TIMESTAMPING -RCVTIMEO"
-        " -SNDTIMEO -GET_FILTER"),
+        " -SNDTIMEO -GET_FILTER -VM_*"),
     "ip": ("socket", "IP_", "* -PMTUDISC_* -DEFAULT_* -RECVRETOPTS"),
     "ipv6": ("socket", "IPV6_", "* -PMTUDISC_* -FL_* -PRIORITY_* -TLV_* -PREFER_* -FLOWINFO_*"),
     "tcp": ("socket", "TCP_", "NODELAY MAXSEG CORK KEEPIDLE KEEPINTVL KEEPCNT SYNCNT LINGER2"
@@ -475,6 +477,12 @@ SETS: dict[str, tuple[str, str, str]] = {
 
 UNKNOWN = {
     "access": "?_OK",
+    "at_statx": "",
+    "fs_magic": "",
+    "setns": "CLONE_NEW???",
+    "seccomp_op": "SECCOMP_SET_MODE_???",
+    "get_mempolicy": "MPOL_???",
+    "mpol_flags": "MPOL_???",
     "personality_flags": "",
     "lock_type": "F_???",
     "open_access": "O_???",
@@ -484,6 +492,16 @@ UNKNOWN = {
     "poll": "POLL???",
     "epoll": "EPOLL???",
     "clone": "CLONE_???",
+    "sol": "SOL_??",
+    "shm_get": "SHM_???",
+    "shm_ctl": "SHM_???",
+    "sem_ctl": "SEM_???",
+    "msg_ctl": "MSG_???",
+    "sem_flags": "SEM_???",
+    "msg_flags": "MSG_???",
+    "cap_version": "_LINUX_CAPABILITY_VERSION_???",
+    "reboot_magic1": "LINUX_REBOOT_MAGIC_???",
+    "reboot_magic2": "LINUX_REBOOT_MAGIC_???",
     "file_type": "S_IF???",
 }
 
@@ -509,7 +527,8 @@ def make(which: str, abi: str) -> Names:
             chosen |= {n: v for n, v in values.items() if matches(n, prefix + word)}
         else:
             name = word[1:] if word.startswith("=") else prefix + word
-            chosen[name] = values[name]
+            shown, _, source = name.partition("@")
+            chosen[shown] = values[source or shown]
     return Names(chosen.items(), UNKNOWN.get(which, f"{prefix}???"))
 
 

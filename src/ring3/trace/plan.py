@@ -50,7 +50,7 @@ INLINE = {
 class Plan:
     """How one call of one ABI prints."""
 
-    __slots__ = ("abbrev", "enter", "exit", "name", "never_fails", "nr", "result", "traced")
+    __slots__ = ("abbrev", "enter", "exit", "name", "nr", "result", "traced")
 
     def __init__(
         self, name: str, nr: int, enter: Printer, exit_: Printer | None, result: Result
@@ -64,14 +64,6 @@ class Plan:
         self.result = result
         self.traced = True
         self.abbrev = True
-        self.never_fails = name in NEVER_FAIL
-
-
-NEVER_FAIL = frozenset(
-    "getpid getppid gettid getuid geteuid getgid getegid getpgrp umask personality setfsuid"
-    " setfsgid getuid32 geteuid32 getgid32 getegid32 setfsuid32 setfsgid32".split()
-)
-"""Calls whose result is never an error, whatever it looks like."""
 
 
 def decoder(word: str) -> Decoder:
@@ -99,7 +91,14 @@ def make(name: str, nr: int, call: Any, abi: str) -> Plan:
     if shape is None:
         return Plan(name or f"syscall_{nr:#x}", nr, raw(name or f"syscall_{nr:#x}"), None, decimal)
     enter, exit_ = compile_shape(name, shape.partition("=")[0].split(), bits)
+    own = EXITS.get(key)
+    if own is not None:
+        exit_ = own if exit_ is None else chain(exit_, own)
     return Plan(name, nr, enter, exit_, result_kind(shape))
+
+
+def chain(one: Printer, two: Printer) -> Printer:
+    return lambda x, a: one(x, a) + two(x, a)
 
 
 def canonical(name: str, abi: str) -> str:
@@ -209,8 +208,9 @@ def named(kind: str) -> Result:
     """A number with its name behind it: ``0 (SCHED_OTHER)``."""
 
     def show(x: Frame, result: int) -> str:
-        x.aux = KINDS[kind](x, result)
-        return str(result)
+        if result or kind != "sig":
+            x.aux = KINDS[kind](x, result)
+        return hexed(result) if kind == "personality" else str(result)
 
     return show
 

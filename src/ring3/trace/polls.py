@@ -25,6 +25,7 @@ eventfd2: u flags:eventfd = fd
 """)
 
 POLLFD = 8
+MOST_FDS = 1 << 20
 EPOLL_EVENT = 12
 """Bytes of a struct epoll_event: packed on both ABIs."""
 
@@ -47,7 +48,7 @@ def poll_result(x: Frame, a: Sequence[int]) -> str:
     """``[{fd=3, revents=POLLIN}]``: what the call found."""
     shown: list[str] = []
     count = a[1] & 0xFFFFFFFF
-    data = x.load(a[0], count * POLLFD)
+    data = x.load(a[0], count * POLLFD) if count <= MOST_FDS else None
     if data is None:
         return addr(a[0])
     for i in range(0, count * POLLFD, POLLFD):
@@ -58,7 +59,7 @@ def poll_result(x: Frame, a: Sequence[int]) -> str:
         if x.abbrev and len(shown) >= x.style.strlen:
             shown.append("...")
             break
-        shown.append(f"{{fd={x.fd(number)}, revents={x.flags('poll', found)}}}")
+        shown.append(f"{{fd={number}, revents={x.flags('poll', found)}}}")
     return f"[{', '.join(shown)}]"
 
 
@@ -101,8 +102,10 @@ def rest(x: Frame, which: str, v: int) -> str:
 # --- select ---------------------------------------------------------------------------------------
 def fd_numbers(x: Frame, at: int, count: int) -> list[int] | None:
     """The members of an fd_set, or None where it cannot be read."""
+    if not 0 < count <= MOST_FDS:
+        return None
     size = (count + x.word - 1) // x.word * (x.word // 8)
-    data = x.load(at, size) if size else b""
+    data = x.load(at, size)
     if data is None:
         return None
     whole = int.from_bytes(data, "little")
@@ -113,7 +116,7 @@ def select_head(x: Frame, a: Sequence[int]) -> str:
     count = signed(a[0])
     shown = []
     for at in a[1:4]:
-        members = fd_numbers(x, at, max(0, min(count, 1024 * 1024))) if at else None
+        members = fd_numbers(x, at, count) if at else None
         shown.append(
             addr(at) if members is None else f"[{' '.join(x.fd(n) for n in members)}]"
         )
@@ -130,7 +133,7 @@ def select_result(x: Frame, a: Sequence[int], left: str) -> None:
     for word, at in zip(("in", "out", "except"), a[1:4], strict=True):
         members = fd_numbers(x, at, signed(a[0])) if at else None
         if members:
-            found.append(f"{word} [{' '.join(x.fd(n) for n in members)}]")
+            found.append(f"{word} [{' '.join(map(str, members))}]")
     x.aux = ", ".join(found) + left
 
 
@@ -174,7 +177,7 @@ def event(x: Frame, one: bytes) -> str:
 def epoll_event(x: Frame, v: int) -> str:
     from ring3.abi.poll import EPOLL_CTL_DEL
 
-    data = None if x.args[1] == EPOLL_CTL_DEL else x.load(v, EPOLL_EVENT)
+    data = None if x.args[1] & 0xFFFFFFFF == EPOLL_CTL_DEL else x.load(v, EPOLL_EVENT)
     return addr(v) if data is None else event(x, data)
 
 

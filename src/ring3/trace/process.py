@@ -13,9 +13,11 @@ from ring3.abi.sched import (
     CLONE_PIDFD,
     CLONE_SETTLS,
     CSIGNAL,
+    SCHED_ATTR_SIZE_VER0,
 )
 from ring3.abi.wait import WCOREFLAG
 from ring3.trace.kinds import KINDS, enters, exits, kind, kind_of, shapes
+from ring3.trace.names import names
 from ring3.trace.signals import signal_name
 from ring3.trace.text import addr, hexed, signed
 
@@ -61,15 +63,15 @@ sched_get_priority_max sched_get_priority_min: policy
 sched_rr_get_interval: pid >timespec
 sched_setaffinity: pid u cpus:1
 sched_getaffinity: pid u >cpus:ret
-sched_setattr: pid sched_attr lx
-sched_getattr: pid >sched_attr u lx
+sched_setattr: pid sched_attr u
+sched_getattr: pid >sched_attr u u
 getcpu: >int:4u >int:4u addr
-set_tid_address: addr = pid
+set_tid_address: lx = pid
 set_robust_list: addr lu
 get_robust_list: pid >ptr >int:8u
-rseq: addr x flags:rseq_flags x
+rseq: lx x x x
 personality: personality = personality
-kcmp: pid pid enum:kcmp lu lu
+kcmp: pid pid enum:kcmp ~kcmp_rest
 ioprio_get: enum:ioprio_who pid = ioprio
 ioprio_set: enum:ioprio_who pid ioprio
 pidfd_open: pid flags:pidfd = fd
@@ -121,18 +123,16 @@ def envp(x: Frame, v: int) -> str:
 # --- clone ----------------------------------------------------------------------------------------
 def clone_flags(x: Frame, value: int) -> str:
     flags, sig = value & ~CSIGNAL, value & CSIGNAL
-    if x.style.consts == 1:
-        return hexed(value)
-    shown = [x.flags("clone", flags)] if flags else []
+    shown = [names("clone").flags(flags)] if flags else []
     if sig or not flags:
         shown.append(signal_name(sig))
-    return "|".join(shown)
+    return x.styled(value, "|".join(shown))
 
 
 @enters("clone")
 def clone_enter(x: Frame, a: Sequence[int]) -> str:
     # Order of the registers: flags, stack, parent_tid, then child_tid and tls (i386: swapped).
-    text = f"child_stack={addr(a[1])}, flags={clone_flags(x, a[0] & 0xFFFFFFFF)}"
+    text = f"child_stack={addr(a[1])}, flags={clone_flags(x, a[0])}"
     return text
 
 
@@ -146,7 +146,7 @@ def clone_exit(x: Frame, a: Sequence[int]) -> str:
         known = addr(a[2]) if number is None else f"[{number}]"
         shown += f", parent_tid={known}"
     if flags & CLONE_SETTLS:
-        shown += f", tls={hexed(tls)}"
+        shown += f", tls={addr(tls)}"
     if flags & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID):
         shown += f", child_tidptr={addr(child)}"
     return shown
@@ -259,13 +259,18 @@ def rusage(x: Frame, v: int) -> str:
 def id_list(count_at: str) -> Decoder:
     def show(x: Frame, v: int) -> str:
         count = x.result if count_at == "ret" else signed(x.args[int(count_at)])
-        if count_at == "ret" and not x.args[0]:
+        if count_at == "ret" and count and not x.args[0]:
             return addr(v)
         if not count:
             return "[]" if v else "NULL"
+        if not 0 <= count <= NGROUPS_MAX:
+            return addr(v)
         return x.array(v, count, 4, lambda one: str(int.from_bytes(one, "little")))
 
     return show
+
+
+NGROUPS_MAX = 65536
 
 
 def limit(value: int, infinity: int, name: str) -> str:
@@ -310,9 +315,9 @@ def personality(x: Frame, v: int) -> str:
 
 
 def personality_text(x: Frame, value: int) -> str:
-    shown = x.enum("personality", value & 0xFF)
+    shown = names("personality").enum(value & 0xFF)
     rest = value & ~0xFF
-    return f"{shown}|{x.flags('personality_flags', rest)}" if rest else shown
+    return x.styled(value, f"{shown}|{names('personality_flags').flags(rest)}" if rest else shown)
 
 
 @kind
@@ -326,8 +331,6 @@ def cap_header(x: Frame, v: int) -> str:
 
 def cap_names(x: Frame, mask: int) -> str:
     """``1<<CAP_CHOWN|1<<CAP_KILL``"""
-    from ring3.trace.names import names
-
     by_value = names("cap").by_value
     shown = [f"1<<{by_value[n]}" for n in range(64) if mask >> n & 1 and n in by_value]
     rest = mask & ~sum(1 << n for n in by_value)
@@ -338,10 +341,12 @@ def cap_names(x: Frame, mask: int) -> str:
 
 @kind
 def cap_data(x: Frame, v: int) -> str:
-    from ring3.abi.capability import _LINUX_CAPABILITY_VERSION_1
+    from ring3.abi.capability import _LINUX_CAPABILITY_VERSION_2, _LINUX_CAPABILITY_VERSION_3
 
     version = x.number(x.args[0])
-    count = 1 if version == _LINUX_CAPABILITY_VERSION_1 else 2
+    if version is None:
+        return addr(v)
+    count = 2 if version in (_LINUX_CAPABILITY_VERSION_2, _LINUX_CAPABILITY_VERSION_3) else 1
     data = x.load(v, 12 * count)
     if data is None:
         return addr(v)
@@ -356,11 +361,7 @@ def cap_data(x: Frame, v: int) -> str:
 # --- scheduling -----------------------------------------------------------------------------------
 @kind
 def policy(x: Frame, v: int) -> str:
-    from ring3.abi.sched import SCHED_RESET_ON_FORK
-
-    value = v & 0xFFFFFFFF
-    shown = x.enum("sched_policy", value & ~SCHED_RESET_ON_FORK)
-    return f"{shown}|SCHED_RESET_ON_FORK" if value & SCHED_RESET_ON_FORK else shown
+    return x.enum("sched_policy", v & 0xFFFFFFFF)
 
 
 @kind
@@ -369,14 +370,19 @@ def sched_param(x: Frame, v: int) -> str:
     return addr(v) if number is None else f"[{number}]"
 
 
+CPU_BYTES = 1 << 13
+
+
 @kind_of
 def cpus(size_at: str) -> Decoder:
     """``[0 1]``: the members of a CPU set."""
 
     def show(x: Frame, v: int) -> str:
         size = x.result if size_at == "ret" else x.args[int(size_at)] & 0xFFFFFFFF
-        data = x.load(v, min(size, 1 << 16))
-        if data is None or not size:
+        if not size and v:
+            return "[]"
+        data = x.load(v, size) if size <= CPU_BYTES else None
+        if data is None:
             return addr(v)
         whole = int.from_bytes(data, "little")
         return f"[{' '.join(str(n) for n in range(size * 8) if whole >> n & 1)}]"
@@ -390,6 +396,8 @@ def sched_attr(x: Frame, v: int) -> str:
     size = x.number(v)
     if size is None:
         return addr(v)
+    if x.plan.name == "sched_getattr" and size < SCHED_ATTR_SIZE_VER0:
+        return f"{{size={size}}}"
     data = x.load(v, min(size, form.size) if size else form.size)
     if data is None:
         return addr(v)
@@ -399,11 +407,25 @@ def sched_attr(x: Frame, v: int) -> str:
         f"sched_policy={x.enum('sched_policy', s['sched_policy'])}",
         f"sched_flags={x.flags('sched_flags', s['sched_flags'])}",
     ]
-    names = ("nice", "priority", "runtime", "deadline", "period")
-    parts += [f"sched_{n}={s[f'sched_{n}']}" for n in names]
+    fields = ("nice", "priority", "runtime", "deadline", "period")
+    parts += [f"sched_{n}={s[f'sched_{n}']}" for n in fields]
     if size >= 56:
         parts += [f"sched_util_{n}={hexed(s[f'sched_util_{n}'])}" for n in ("min", "max")]
     return "{" + ", ".join(parts) + "}"
+
+
+@kind
+def kcmp_rest(x: Frame, v: int) -> str:
+    """The two indexes, for what has any."""
+    from ring3.abi.misc import KCMP_EPOLL_TFD, KCMP_FILE
+
+    which, one, two = x.args[2:5]
+    if which == KCMP_FILE:
+        return f", {x.fd(one)}, {x.fd(two)}"
+    if which == KCMP_EPOLL_TFD:
+        return f", {x.fd(one)}, {addr(two)}"
+    known = which & 0xFFFFFFFF in names("kcmp").by_value
+    return "" if known else f", {hexed(one)}, {hexed(two)}"
 
 
 @kind

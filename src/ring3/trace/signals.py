@@ -41,7 +41,7 @@ rt_tgsigqueueinfo: pid pid sig siginfo
 sigaltstack: sigaltstack >sigaltstack
 signalfd: fd sigset:2 lu = fd
 signalfd4: fd sigset:2 lu flags:signalfd = fd
-pause restart_syscall:
+pause:
 alarm: u
 """)
 
@@ -146,9 +146,9 @@ def siginfo_(x: Frame, v: int) -> str:
 
 def siginfo(x: Frame, info: SigInfo) -> str:
     """``{si_signo=SIGCHLD, si_code=CLD_EXITED, ...}``"""
-    parts = [f"si_signo={signal_name(info.signo)}"]
-    if info.signo == 0 and info.code == 0 and not info.errno:
+    if not info.signo:
         return "{}"
+    parts = [f"si_signo={signal_name(info.signo)}"]
     parts.append(f"si_code={code_name(info)}")
     if info.errno:
         from ring3.abi.errno import NAMES
@@ -182,7 +182,7 @@ def details(x: Frame, info: SigInfo) -> list[str]:
     if info.signo == SIGCHLD:
         exited = info.code == names("si_CHLD").items[0][1]
         status = str(info.status) if exited else signal_name(info.status)
-        times = [f"si_utime={info.utime}", f"si_stime={info.stime}"]
+        times = [f"si_utime={ticks(info.utime)}", f"si_stime={ticks(info.stime)}"]
         return [*sender, f"si_status={status}", *times]
     if kind_name == "fault" or code_name(info) == "SI_KERNEL" and is_fault(info.signo):
         return [f"si_addr={addr(info.addr)}"]
@@ -198,6 +198,11 @@ def details(x: Frame, info: SigInfo) -> list[str]:
     return value(x, info) if info.value else []
 
 
+def ticks(count: int) -> str:
+    """Clock ticks of 10 ms."""
+    return f"{count} /* {count / 100:.2f} s */" if count else "0"
+
+
 def is_fault(signo: int) -> bool:
     from ring3.task.siginfo import KERNEL_LAYOUTS
 
@@ -205,13 +210,18 @@ def is_fault(signo: int) -> bool:
 
 
 def value(x: Frame, info: SigInfo) -> list[str]:
-    """``si_value={sival_int=7, sival_ptr=0x7}``"""
+    """``si_int=7, si_ptr=0x7``"""
     if not info.value and info.code != SI_TIMER:
         return []
-    return [f"si_value={{sival_int={signed(info.value)}, sival_ptr={addr(info.value)}}}"]
+    return [f"si_int={signed(info.value)}, si_ptr={addr(info.value)}"]
 
 
 # --- sigreturn ------------------------------------------------------------------------------------
+@enters("restart_syscall")
+def restart_enter(x: Frame, a: Sequence[int]) -> str:
+    return f"<... resuming interrupted {x.last or 'system call'} ...>"
+
+
 @enters("rt_sigreturn")
 def sigreturn_enter(x: Frame, a: Sequence[int]) -> str:
     return ""

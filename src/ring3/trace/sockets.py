@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ring3.abi import socket as so
 from ring3.trace.files import iovecs
 from ring3.trace.kinds import KINDS, enters, exits, kind, kind_of, shapes
+from ring3.trace.names import names
 from ring3.trace.netlink import messages as netlink_messages
 from ring3.trace.text import addr, hexed, signed
 
@@ -40,6 +41,8 @@ MMSGHDR = {64: 64, 32: 32}
 def sock_type(x: Frame, v: int) -> str:
     value = v & 0xFFFFFFFF
     flags = value & ~0xF
+    if value & 0xF not in names("sock_type").by_value:
+        return x.flags("sock_flags", value)
     shown = x.enum("sock_type", value & 0xF)
     return f"{shown}|{x.flags('sock_flags', flags)}" if flags else shown
 
@@ -73,7 +76,7 @@ def address(x: Frame, at: int, size: int) -> str:
     show = FAMILIES.get(family)
     inner = show(x, data) if show is not None else None
     if inner is None:
-        inner = f", sa_data={x.cut(data[2:])}" if len(data) > 2 else ""
+        inner = f", sa_data={x.quote(data[2:])}" if len(data) > 2 else ""
     return "{" + head + inner + "}"
 
 
@@ -94,7 +97,7 @@ def inet_address(x: Frame, data: bytes) -> str | None:
     if len(data) < 16:
         return None
     where = host.inet_ntoa(data[4:8])
-    return f', sin_port={port(data[2:4])}, sin_addr=inet_addr("{where}")'
+    return f', sin_port={port(data[2:4])}, sin_addr=inet_addr({x.quote(where.encode())})'
 
 
 def inet6_address(x: Frame, data: bytes) -> str | None:
@@ -104,7 +107,7 @@ def inet6_address(x: Frame, data: bytes) -> str | None:
     shown = (
         f", sin6_port={port(data[2:4])}, "
         f"sin6_flowinfo=htonl({int.from_bytes(data[4:8], 'big')}), "
-        f'inet_pton(AF_INET6, "{where}", &sin6_addr)'
+        f"inet_pton(AF_INET6, {x.quote(where.encode())}, &sin6_addr)"
     )
     if len(data) >= 28:
         shown += f", sin6_scope_id={int.from_bytes(data[24:28], 'little')}"
@@ -162,7 +165,7 @@ def address_out(x: Frame, at: int, size_at: int, before: int | None) -> str:
 
 @enters("accept", "accept4", "getsockname", "getpeername")
 def accept_enter(x: Frame, a: Sequence[int]) -> str:
-    x.saved = x.number(a[2], 4, True)
+    x.saved = x.number(a[2], 4, True) if a[1] else None
     return f"{x.fd(a[0])}, "
 
 
@@ -322,6 +325,8 @@ def recvmsg_exit(x: Frame, a: Sequence[int]) -> str:
 
 
 def messages(x: Frame, at: int, fd: int, count: int, received: bool) -> str:
+    if not at:
+        return "NULL"
     step = MMSGHDR[x.word]
     shown = []
     for i in range(count):
@@ -374,7 +379,7 @@ LEVELS = {
 @kind
 def sockopt_name(x: Frame, v: int) -> str:
     which = LEVELS.get(x.args[1] & 0xFFFFFFFF)
-    return x.enum(which, v & 0xFFFFFFFF) if which else hexed(v & 0xFFFFFFFF)
+    return x.enum(which, v & 0xFFFFFFFF) if which else str(v & 0xFFFFFFFF)
 
 
 def option_value(x: Frame, level: int, name: int, at: int, size: int) -> str:
@@ -388,7 +393,9 @@ def option_value(x: Frame, level: int, name: int, at: int, size: int) -> str:
         return addr(at) if number is None else f"[{number}]"
     if level == so.IPPROTO_TCP and name == so.TCP_CONGESTION:
         return x.bytes(at, size)
-    return x.bytes(at, size) if size > 0 else addr(at)
+    if level in LEVELS and size < 4:
+        return addr(at)
+    return x.bytes(at, size) if size >= 0 else addr(at)
 
 
 def linger(x: Frame, at: int, size: int) -> str:
@@ -403,22 +410,8 @@ def credentials(x: Frame, at: int, size: int) -> str:
     raw = x.load(at, 12) if size >= 12 else None
     if raw is None:
         return addr(at)
-    who, uid, gid = struct.unpack("<iII", raw)
+    who, uid, gid = struct.unpack("<iii", raw)
     return f"{{pid={who}, uid={uid}, gid={gid}}}"
-
-
-def timeout(x: Frame, at: int, size: int) -> str:
-    return KINDS["timeval"](x, at) if size >= x.word // 4 else x.bytes(at, size)
-
-
-def words(which: str) -> Callable[[Frame, int, int], str]:
-    """An int that names something."""
-
-    def show(x: Frame, at: int, size: int) -> str:
-        number = x.number(at, 4)
-        return addr(at) if number is None or size < 4 else f"[{x.enum(which, number)}]"
-
-    return show
 
 
 def error_word(x: Frame, at: int, size: int) -> str:
@@ -437,11 +430,6 @@ def device(x: Frame, at: int, size: int) -> str:
 SOCKET_OPTIONS: dict[int, Callable[[Frame, int, int], str]] = {
     so.SO_LINGER: linger,
     so.SO_PEERCRED: credentials,
-    so.SO_RCVTIMEO_OLD: timeout,
-    so.SO_SNDTIMEO_OLD: timeout,
-    so.SO_TYPE: words("sock_type"),
-    so.SO_DOMAIN: words("family"),
-    so.SO_PROTOCOL: words("ipproto"),
     so.SO_ERROR: error_word,
     so.SO_BINDTODEVICE: device,
 }

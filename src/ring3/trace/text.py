@@ -105,7 +105,8 @@ class Names:
     __slots__ = ("by_value", "cache", "items", "unknown", "zero")
 
     def __init__(self, items: Iterable[tuple[str, int]], unknown: str) -> None:
-        self.items = [(name, value) for name, value in items if value]
+        items = list(items)
+        self.items = [(name, value & 0xFFFFFFFF if value < 0 else value) for name, value in items if value]
         self.by_value: dict[int, str] = {}
         self.zero = ""
         for name, value in items:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from ring3.abi.errno import ERESTART_RESTARTBLOCK, ERESTARTNOHAND
 from ring3.abi.layouts import layout
+from ring3.trace.files import comment, moment
 from ring3.trace.kinds import kind, shapes
-from ring3.trace.signals import signal_name
-from ring3.trace.text import addr, hexed, signed
+from ring3.trace.signals import signal_name, ticks
+from ring3.trace.text import addr, signed
 
 if TYPE_CHECKING:
 
@@ -24,7 +25,7 @@ clock_adjtime: clock >>timex = adj
 adjtimex: >>timex = adj
 gettimeofday: >timeval >timezone
 settimeofday: timeval timezone
-time: >int:8d
+time: >time_t
 times: >tms = u
 getitimer: enum:itimer >itimerval
 setitimer: enum:itimer itimerval >itimerval
@@ -33,7 +34,7 @@ timer_settime: d flags:timer_flags itimerspec >itimerspec
 timer_gettime: d >itimerspec
 timer_getoverrun timer_delete: d
 timerfd_create: clock flags:timerfd = fd
-timerfd_settime: fd flags:timerfd_set itimerspec >itimerspec
+timerfd_settime: fd flags:timerfd itimerspec >itimerspec
 timerfd_gettime: fd >itimerspec
 """)
 
@@ -99,16 +100,13 @@ def left(x: Frame, v: int) -> str:
 
 @kind
 def clock(x: Frame, v: int) -> str:
-    number = signed(v)
-    if number >= 0 or x.style.consts:
-        return x.enum("clock", number)
-    # A process's or thread's CPU clock: include/linux/posix-timers.h.
-    who, which, thread = ~(number >> 3), number & 3, number & 4
-    names = ("CPUCLOCK_PROF", "CPUCLOCK_VIRT", "CPUCLOCK_SCHED")
-    if which == 3:
-        return f"FD_TO_CLOCKID({who})" if thread == 0 else hexed(number & 0xFFFFFFFF)
-    head = "MAKE_THREAD_CPUCLOCK" if thread else "MAKE_PROCESS_CPUCLOCK"
-    return f"{head}({who}, {names[which]})"
+    return x.enum("clock", signed(v))
+
+
+@kind
+def time_t(x: Frame, v: int) -> str:
+    number = x.number(v, x.word // 8, True)
+    return addr(v) if number is None else f"[{number}{comment(moment(number, 0))}]"
 
 
 @kind
@@ -126,7 +124,7 @@ def tms(x: Frame, v: int) -> str:
     data = x.load(v, form.size)
     if data is None:
         return addr(v)
-    return "{" + ", ".join(f"{n}={s}" for n, s in form.unpack(data).items()) + "}"
+    return "{" + ", ".join(f"{n}={ticks(s)}" for n, s in form.unpack(data).items()) + "}"
 
 
 @kind
@@ -145,7 +143,7 @@ def sigevent(x: Frame, v: int) -> str:
         parts.append(f"sigev_value={{sival_int={signed(whole)}, sival_ptr={addr(whole)}}}")
     if notify in (SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID):
         parts.append(f"sigev_signo={signal_name(s['sigev_signo'])}")
-    elif s["sigev_signo"]:
+    else:
         parts.append(f"sigev_signo={s['sigev_signo']}")
     parts.append(f"sigev_notify={x.enum('sigev', notify)}")
     if notify == SIGEV_THREAD_ID:

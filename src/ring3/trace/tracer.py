@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from ring3.abi.errno import ERESTART_RESTARTBLOCK
 from ring3.trace import plan as plans
 from ring3.trace.declared import load_families
 from ring3.trace.frame import Frame
@@ -107,7 +108,7 @@ class Tracer:
             self.count(plan, task.abi, took, result)
             if not self.prints:
                 return
-        failed = result is not None and -MAX_ERRNO <= result < 0 and not plan.never_fails
+        failed = result is not None and -MAX_ERRNO <= result < 0
         if self.whole_lines and not self.options.wants_status(result, failed):
             frame.pending = ""
             return
@@ -122,6 +123,8 @@ class Tracer:
             if plan.exit is not None:
                 line += plan.exit(frame, args)
             if failed:
+                if result == -ERESTART_RESTARTBLOCK:
+                    frame.last = plan.name
                 ended = error_text(-result)
             else:
                 ended = frame.shown or plan.result(frame, result)
