@@ -51,7 +51,7 @@ INLINE s64 call_clone(struct cmd *c)
     asm volatile("syscall\n"
                  "test %%rax,%%rax\n jnz 1f\n"
                  "test %%r9,%%r9\n jz 1f\n"
-                 "mov $15,%%eax\n syscall\n hlt\n"
+                 "jmp restorer\n"
                  "1:"
                  : "=a"(r)
                  : "a"(NR_clone), "D"(c->a[0]), "S"(c->a[1]), "d"(c->a[2]), "r"(r10), "r"(r8),

@@ -52,6 +52,7 @@ class FdTable:
         "limit",
         "locks",
         "reserved",
+        "routed",
         "users",
     )
 
@@ -65,6 +66,8 @@ class FdTable:
         """Tasks that share this table (CLONE_FILES)."""
         self.bound: set[int] = set()
         """Numbers that the machine has laid under the vehicles' own (the machine's affair)."""
+        self.routed: set[int] = set()
+        """Numbers whose I/O only the kernel can do (the machine's affair)."""
         self.changes: dict[int, File | None] = {}
         """Numbers whose file (or close-on-exec flag) changed; None: closed."""
         self.first_free = 0

@@ -145,7 +145,7 @@ def become(t: Task, program: Program, stack: StackBuilder) -> None:
     process.leader = t
     if t.fds.users > 1:
         own = t.fds.copy()
-        own.bound = set(t.fds.bound)
+        own.bound, own.routed = set(t.fds.bound), set(t.fds.routed)
         t.fds.release()
         t.fds = own
     t.fds.close_on_exec()

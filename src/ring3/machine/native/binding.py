@@ -9,17 +9,27 @@ from __future__ import annotations
 
 import os
 import select
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from ring3.abi.errno import Errno
+from ring3.abi.prctl import PR_SET_SYSCALL_USER_DISPATCH
 from ring3.abi.syscalls_x86_64 import NUMBERS
+from ring3.machine.native.protocol import SELECTOR_OFFSET, SHIM_TEXT, SHIM_WINDOW
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ring3.machine.native.machine import NativeMachine
     from ring3.machine.native.vehicle import NativeVehicle
 
 NR_CLOSE = NUMBERS["close"]
 NR_FCNTL = NUMBERS["fcntl"]
+NR_PRCTL = NUMBERS["prctl"]
 F_SETFD = 2
+NO_RESULT: Final = -(1 << 70)
+"""For ``sync``: mirror only, there is no result to hand over."""
+ROUTED_ATTENTION: Final = 2 | 4
+"""Task.attention's OBSERVED and FILTERED (the task room is above this one)."""
 
 
 class Bindings:
@@ -50,13 +60,83 @@ class Bindings:
         os.rmdir(path)
         return fd
 
+    # --- routing ---------------------------------------------------------------------------------
+    def wants_route(self, v: NativeVehicle) -> bool:
+        """Whether every call of this thread has to reach the kernel: it holds a description whose
+        I/O the kernel does itself, or somebody watches."""
+        task = v.task
+        return self.active and bool(task.fds.routed or task.attention & ROUTED_ATTENTION)
+
+    def route(self, v: NativeVehicle, then: Callable[[], None]) -> None:
+        """Switch syscall user dispatch on or off for this thread, then call *then*.
+
+        The switch is a byte in the slot; the host is told its address once per thread and program.
+        A guest can undo this for itself: routing is for meaning, never for security.
+        """
+        on = self.wants_route(v)
+        selector = v.slot_base + SELECTOR_OFFSET
+        try:
+            v.space.memory.store(selector, bytes([on]))
+        except Errno:
+            self.machine.lost(v, 11)
+            return
+        v.routed = on
+        if v.armed or not on:
+            then()
+            return
+        v.armed = True
+        args = (PR_SET_SYSCALL_USER_DISPATCH, 1, SHIM_TEXT, SHIM_WINDOW, selector)
+
+        def armed(v: NativeVehicle, index: int, last: int) -> None:
+            if index != 1:
+                self.machine.log.once(
+                    "this host has no syscall user dispatch (Linux 5.11): files the kernel serves"
+                    " itself cannot be read in the fast profile"
+                )
+            then()
+
+        v.enter_shim(lambda: v.run([(NR_PRCTL, args, 0)], armed))
+
+    def rebound(self, file: Any) -> None:
+        """*file* has another host descriptor now (or none): renew every number that shows it."""
+        if not self.active:
+            return
+        seen = set()
+        for v in list(self.machine.vehicles.values()):
+            table = v.task.fds if v.task is not None else None
+            if table is None or id(table) in seen:
+                continue
+            seen.add(id(table))
+            numbers = [n for n in table.bound if table.files.get(n) is file]
+            if numbers:
+                table.changes.update((n, file) for n in numbers)
+                v.interrupt()  # a thread under way in the kernel finds the changes on its way out
+
+    # --- mirroring -------------------------------------------------------------------------------
     def sync(self, v: NativeVehicle, result: int) -> bool:
-        """Mirror the table's changes. True if the reply has been sent along with the last one."""
+        """Mirror the table's changes. True if the reply is taken care of."""
         table = v.task.fds
         changes, table.changes = table.changes, {}
         if not self.active:
             return False
-        if len(changes) == 1 and not v.frame and table.users == 1:
+        for number, file in changes.items():
+            if file is not None and file.bind_fd is None and file.placeholder == "routed":
+                table.routed.add(number)
+            else:
+                table.routed.discard(number)
+        if v.routed == self.wants_route(v):
+            return self.mirror(v, table, changes, result)
+        self.mirror(v, table, changes, NO_RESULT)
+        if result == NO_RESULT:
+            return False  # the caller routes
+        self.route(v, lambda: self.machine.answer(v, result))
+        return True
+
+    def mirror(
+        self, v: NativeVehicle, table: Any, changes: dict[int, Any], result: int
+    ) -> bool:
+        """Put the descriptors in place. True if the reply went along with the last one."""
+        if result != NO_RESULT and len(changes) == 1 and not v.frame and table.users == 1:
             ((number, file),) = changes.items()
             if self.by_the_host(v, table, number, file, result):
                 return True

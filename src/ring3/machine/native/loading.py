@@ -99,6 +99,7 @@ class Exec(Deferred):
         v.task, task.vehicle = task, v
         task.space, task.memory = v.space, v.space.memory
         task.fds.bound.difference_update(task.fds.cloexec)
+        task.fds.routed.difference_update(task.fds.cloexec)
         # The stack is laid out before ``then``, which closes the program's files.
         loader = Loader(machine, v, self.image, vdso, page_down(sp))
         loader.prepare()

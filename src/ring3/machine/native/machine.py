@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ring3.abi.errno import Errno
 from ring3.machine.base import Deferred, Fault, Image, Result, UserContext
 from ring3.machine.native import launch, step
-from ring3.machine.native.binding import Bindings
+from ring3.machine.native.binding import NO_RESULT, Bindings
 from ring3.machine.native.doorbell import Doorbells
 from ring3.machine.native.loading import load_image
 from ring3.machine.native.protocol import (
@@ -282,8 +282,15 @@ class NativeMachine:
             self.lost(v, 11)
             return
         if go:
-            if v.task.fds.changes:
-                self.bindings.sync(v, -1)
+            self.resume(v)
+
+    def resume(self, v: NativeVehicle) -> None:
+        """Return to user mode, with descriptors mirrored and calls routed as they have to be."""
+        if v.task.fds.changes:
+            self.bindings.sync(v, NO_RESULT)
+        if v.routed != self.bindings.wants_route(v):
+            self.bindings.route(v, lambda: self.answer(v, REPLY_RESUME))
+        else:
             self.answer(v, REPLY_RESUME)
 
     def fault(self, v: NativeVehicle, fault: Fault, context: UserContext) -> None:
@@ -296,7 +303,7 @@ class NativeMachine:
             self.lost(v, 11)
             return
         if go:
-            self.answer(v, REPLY_RESUME)
+            self.resume(v)
 
     # --- births and deaths -----------------------------------------------------------------------
     def start(self, image: Image, task: Any) -> None:
@@ -363,6 +370,7 @@ class NativeMachine:
         self.register(v, child)
         if child.fds is not parent.task.fds:
             child.fds.bound = set(parent.task.fds.bound)
+            child.fds.routed = set(parent.task.fds.routed)
         for trap in self.early.pop(tid, ()):
             self.special(v, *trap)
 
@@ -376,6 +384,7 @@ class NativeMachine:
         v.id, v.frame = self.born_id, frame
         self.register(v, child)
         child.fds.bound = set(parent.task.fds.bound)
+        child.fds.routed = set(parent.task.fds.routed)
         return v
 
     def renew(self, v: NativeVehicle) -> None:
@@ -390,6 +399,7 @@ class NativeMachine:
         process.vehicles = {v.tid: v}
         v.space = NativeSpace(process.pid)
         v.slot = 0
+        v.armed = v.routed = False
         v.gone = False
         v.pending_then = None
         if v.task is not None:
@@ -463,7 +473,7 @@ class NativeMachine:
         return self.add_fd(v, source, None, os.O_CLOEXEC)
 
     def sync_fds(self, task: Any) -> None:
-        self.bindings.sync(task.vehicle, -1)
+        self.bindings.sync(task.vehicle, NO_RESULT)
 
     def say(self, text: str) -> None:
         self.log.say(text)

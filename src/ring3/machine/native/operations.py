@@ -28,6 +28,7 @@ from ring3.machine.base import CloneArgs, Deferred, Result
 from ring3.machine.native.context import copy_frame, register_offset
 from ring3.machine.native.protocol import (
     CMD_WAITS,
+    FRAME_OFFSET,
     RAX,
     REPLY_RESUME,
     RSP,
@@ -186,6 +187,9 @@ class Clone(Deferred):
         try:
             frame = copy_frame(v, slot_address(slot), SLOT_SIZE, slot_address(slot) + SLOT_STACK)
             space.memory.store(frame + register_offset(RAX), bytes(8))
+            # A thread whose calls must be routed rings before it runs.
+            base, wanted = slot_address(slot), v.machine.bindings.wants_route(v)
+            space.memory.store(base + FRAME_OFFSET, bytes(8) + wanted.to_bytes(8, "little") + bytes(8))
             if args.stack:
                 pointer = args.stack.to_bytes(8, "little")
                 space.memory.store(frame + register_offset(RSP), pointer)

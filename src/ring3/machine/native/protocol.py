@@ -28,6 +28,8 @@ INTERRUPTED: Final = -512
 
 CMD: Final = struct.Struct("<8Q")
 """nr, six arguments, flags (for clone: start the child on a prepared frame)."""
+FRAME_OFFSET: Final = 8
+SELECTOR_OFFSET: Final = 24
 CMDS_OFFSET: Final = 32
 
 # A signal frame's ucontext as Linux lays it out on x86-64.

@@ -43,6 +43,7 @@ class HostProcess:
 
 class NativeVehicle:
     __slots__ = (
+        "armed",
         "done",
         "entering",
         "expecting",
@@ -53,6 +54,7 @@ class NativeVehicle:
         "machine",
         "pending_then",
         "process",
+        "routed",
         "shim_entered",
         "slot",
         "space",
@@ -84,6 +86,10 @@ class NativeVehicle:
         """The frame is a program's first: the shim enters it by REPLY_ENTER."""
         self.kicked = False
         self.gone = False
+        self.routed = False
+        """Every call of this thread comes to the kernel (syscall user dispatch)."""
+        self.armed = False
+        """The host knows where the routing switch of this thread is."""
 
     @property
     def slot_base(self) -> int:
