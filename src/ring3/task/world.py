@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ring3.task.task import Task
 
 PID_MAX = 4_194_304
+RELEASE = b"7.2.0-ring3"
+"""uname's: the Linux whose interface this kernel has (ring3.abi)."""
 
 
 class World:
@@ -46,6 +48,8 @@ class World:
         self.forks = 0
         self.hostname = b"ring3"
         self.domainname = b"(none)"
+        self.release = RELEASE
+        self.version = b"#1 SMP PREEMPT_DYNAMIC ring3"
         self.observers: list[Any] = []
         """Who sees the calls, signals and stops of tasks with the OBSERVED bit."""
         self.signal_users: dict[int, SignalUser] = {}
