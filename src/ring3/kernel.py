@@ -12,6 +12,7 @@ import pkgutil
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ring3.abi.errno import Errno
 from ring3.abi.signal import SI_KERNEL, SIGCHLD, SIGPIPE, SIGTTIN, SIGTTOU, SIGXCPU, SIGXFSZ
 from ring3.core.park import Park
 from ring3.machine.base import Fault, Result, UserContext
@@ -189,10 +190,13 @@ class Kernel:
         from ring3.kernel_setup import start_program
 
         with self.lock:
-            process = start_program(
-                self, argv, env if env is not None else self.env, cwd or self.cwd,
-                (stdin, stdout, stderr),
-            )  # fmt: skip
+            try:
+                process = start_program(
+                    self, argv, env if env is not None else self.env, cwd or self.cwd,
+                    (stdin, stdout, stderr),
+                )  # fmt: skip
+            except Errno as bad:
+                raise OSError(bad.number, bad.reason or bad.text, os.fspath(argv[0])) from None
             guest = GuestProcess(self, process)
             self.settle()
         return guest
