@@ -37,7 +37,7 @@ def written_again(path: Path, known: dict[str, int]) -> list[str]:
         found += [
             f"{path.relative_to(SRC)}:{node.lineno}: {t.id}"
             for t in targets
-            if isinstance(t, ast.Name) and t.id.lstrip("_") in known
+            if isinstance(t, ast.Name) and known.get(t.id.lstrip("_")) == value.value
         ]
     return found
 
