@@ -1,0 +1,153 @@
+"""Sockets whose messages the kernel itself keeps: datagrams and netlink.
+
+The source of each message has to be told to the receiver, which no host socket could do without
+a name on the host; so these are queues in the kernel, and reads and writes come here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from ring3.abi.errno import EOPNOTSUPP
+from ring3.abi.poll import (
+    POLLERR,
+    POLLHUP,
+    POLLIN,
+    POLLOUT,
+    POLLRDHUP,
+    POLLRDNORM,
+    POLLWRBAND,
+    POLLWRNORM,
+)
+from ring3.abi.socket import MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC
+from ring3.core.park import WaitQueue
+from ring3.net.socket import SHUT_BOTH, SHUT_READ, Cargo, Message, Socket, WouldBlock
+
+if TYPE_CHECKING:
+    from ring3.net.network import Network
+    from ring3.net.socket import Ucred
+
+WRITABLE: Final = POLLOUT | POLLWRNORM | POLLWRBAND
+OVERHEAD: Final = 768
+"""What a message counts in buffers beyond its bytes (sk_buff and its data's header)."""
+
+
+class Datagram:
+    """One message in a queue."""
+
+    __slots__ = ("address", "cargo", "controls", "data", "sender", "stamp_ns")
+
+    def __init__(
+        self,
+        data: bytes,
+        address: bytes,
+        cargo: Cargo | None = None,
+        sender: QueueSocket | None = None,
+    ) -> None:
+        self.data = data
+        self.address = address
+        """The sender's sockaddr as the receiver sees it, b"" for none."""
+        self.cargo = cargo
+        self.sender = sender
+        """Whose send buffer the message counts in."""
+        self.controls: list[tuple[int, int, bytes]] = []
+        """Control messages the receiver asked for: (level, type, content)."""
+        self.stamp_ns = 0
+
+    @property
+    def size(self) -> int:
+        """What it counts in buffers, bytes."""
+        return len(self.data) + OVERHEAD
+
+
+class QueueSocket(Socket):
+    """A socket with a queue of messages."""
+
+    __slots__ = ("gone", "outgoing", "queue", "queued", "space")
+
+    def __init__(
+        self, net: Network, domain: int, type_: int, protocol: int, flags: int, creator: Ucred
+    ) -> None:
+        super().__init__(net, domain, type_, protocol, flags, creator)
+        self.queue: deque[Datagram] = deque()
+        self.queued = 0
+        """Bytes in the queue, as buffers count."""
+        self.outgoing = 0
+        """Bytes sent from here that nobody has read."""
+        self.space = WaitQueue()
+        """Woken when the queue gets shorter."""
+        self.gone = False
+
+    def deliver(self, datagram: Datagram) -> None:
+        """Put *datagram* at the end of the queue."""
+        datagram.stamp_ns = self.net.clock.realtime_ns()
+        self.queue.append(datagram)
+        self.queued += datagram.size
+        if datagram.sender is not None:
+            datagram.sender.outgoing += datagram.size
+        self.events.wake()
+
+    def recv(self, size: int, flags: int) -> Message:
+        if flags & MSG_OOB:
+            raise EOPNOTSUPP
+        self.raise_error()
+        if not self.queue:
+            # Only a receive that would wait sees the end (__skb_wait_for_more_packets).
+            if self.shut & SHUT_READ and not (self.nonblock or flags & MSG_DONTWAIT):
+                return Message(b"")
+            raise WouldBlock(self.events)
+        datagram = self.queue[0] if flags & MSG_PEEK else self.take()
+        message = Message(datagram.data[:size], datagram.address)
+        message.length = len(datagram.data)
+        message.controls = datagram.controls
+        message.stamp_ns = datagram.stamp_ns
+        if message.length > size:
+            message.flags |= MSG_TRUNC
+        if datagram.cargo is not None:
+            message.cargo = datagram.cargo.copy() if flags & MSG_PEEK else datagram.cargo
+        return message
+
+    def take(self) -> Datagram:
+        datagram = self.queue.popleft()
+        self.queued -= datagram.size
+        if datagram.sender is not None:
+            datagram.sender.outgoing -= datagram.size
+            datagram.sender.events.wake()
+        self.made_room()
+        return datagram
+
+    def made_room(self) -> None:
+        self.space.wake()
+
+    def purge(self) -> None:
+        """Throw away what is queued."""
+        while self.queue:
+            cargo = self.take().cargo
+            if cargo is not None:
+                cargo.drop()
+
+    def poll(self) -> int:
+        mask = POLLIN | POLLRDNORM if self.queue or self.shut & SHUT_READ else 0
+        if self.shut & SHUT_READ:
+            mask |= POLLRDHUP
+        if self.shut == SHUT_BOTH:
+            mask |= POLLHUP
+        if self.error:
+            mask |= POLLERR
+        # Writable while at least half of the buffer is free (sock_writeable).
+        return mask | WRITABLE if self.outgoing * 2 < self.send_buffer else mask
+
+    def unread_bytes(self) -> int:
+        return len(self.queue[0].data) if self.queue else 0
+
+    def unsent_bytes(self) -> int:
+        return self.outgoing
+
+    def release(self) -> None:
+        if self.gone:
+            return
+        self.gone = True
+        super().release()
+        self.purge()
+        self.events.wake()

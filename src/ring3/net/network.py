@@ -1,0 +1,134 @@
+"""One network world: who has which name, and what can be reached.
+
+Nothing here touches the host's network. A guest's world has the loopback interface alone;
+everything else is unreachable.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ring3.abi.errno import EADDRNOTAVAIL, ENETUNREACH
+from ring3.abi.socket import IPPROTO_TCP, IPPROTO_UDP
+from ring3.net.address import (
+    LOOPBACK4,
+    LOOPBACK6,
+    is_any,
+    is_loopback,
+    is_v4,
+    text,
+)
+from ring3.net.ports import FIRST_EPHEMERAL, LAST_EPHEMERAL, PortTable
+
+if TYPE_CHECKING:
+    from ring3.core.clock import Clock
+    from ring3.core.reactor import Reactor
+    from ring3.net.host import Rendezvous
+    from ring3.net.socket import Cargo, Socket, Ucred
+
+NO_ID: Final = 0xFFFFFFFF
+LOOPBACK_MTU: Final = 65536
+LOOPBACK_INDEX: Final = 1
+
+
+class Network:
+    """Names, ports and sockets that see each other."""
+
+    def __init__(self, reactor: Reactor, clock: Clock) -> None:
+        self.reactor = reactor
+        self.clock = clock
+        self.abstract: dict[bytes, Any] = {}
+        """Abstract unix name (with its leading NUL) -> the socket bound to it."""
+        self.ports = {IPPROTO_TCP: PortTable(), IPPROTO_UDP: PortTable()}
+        self.port_range = (FIRST_EPHEMERAL, LAST_EPHEMERAL)
+        """net.ipv4.ip_local_port_range."""
+        self.first_free_port = 1024
+        """net.ipv4.ip_unprivileged_port_start."""
+        self.max_backlog = 4096
+        """net.core.somaxconn."""
+        self.max_datagrams = 512
+        """net.unix.max_dgram_qlen, as most distributions set it."""
+        self.max_buffer = 212992
+        """net.core.wmem_max and rmem_max, bytes before doubling."""
+        self.default_buffer = 212992
+        """net.core.wmem_default and rmem_default."""
+        self.sockets: dict[int, Socket] = {}
+        """Every socket by its inode number."""
+        self.cargo: dict[int, Cargo] = {}
+        """Cargo under way through a host socket, by the number its token carries."""
+        self.last_token = 0
+        self.in_flight: dict[int, int] = {}
+        """uid -> open files it has sent that nobody received yet."""
+        self.last_autobind = 0
+        self.last_port_id = 0xFFFFF000
+        self.port_ids: dict[tuple[int, int], Socket] = {}
+        """(netlink protocol, port id) -> socket."""
+        self.orphans: dict[int, Any] = {}
+        """Host descriptor -> TCP connection whose owner is gone and whose peer is not."""
+        self._rendezvous: dict[int, Rendezvous] = {}
+
+    def enter(self, sock: Socket) -> int:
+        """Register a new socket; return its inode number."""
+        from ring3.vfs.anon import new_ino
+
+        ino = new_ino()
+        self.sockets[ino] = sock
+        return ino
+
+    def leave(self, sock: Socket) -> None:
+        self.sockets.pop(sock.ino, None)
+
+    def rendezvous(self, type_: int) -> Rendezvous:
+        """Where host sockets of *type_* are joined in pairs."""
+        found = self._rendezvous.get(type_)
+        if found is None:
+            from ring3.net.host import Rendezvous
+
+            found = self._rendezvous[type_] = Rendezvous(type_)
+        return found
+
+    # --- addresses ---------------------------------------------------------------------------
+    def is_local(self, ip: bytes) -> bool:
+        """True if *ip* may be bound."""
+        return is_loopback(ip) or is_any(ip)
+
+    def check_local(self, ip: bytes) -> None:
+        if not self.is_local(ip):
+            raise EADDRNOTAVAIL(f"{text(ip)} is not an address of this guest (it has lo only)")
+
+    def destination(self, ip: bytes) -> bytes:
+        """Where packets for *ip* go: 0.0.0.0 and :: mean this machine. ENETUNREACH."""
+        if is_any(ip):
+            return LOOPBACK4 if is_v4(ip) else LOOPBACK6
+        if not is_loopback(ip):
+            raise ENETUNREACH(f"{text(ip)} is outside the guest's own network; see --net")
+        return ip
+
+    def source(self, destination: bytes) -> bytes:
+        """The address a socket gets that never chose one."""
+        return LOOPBACK4 if is_v4(destination) else LOOPBACK6
+
+    # --- cargo of host sockets ---------------------------------------------------------------
+    def load(self, cargo: Cargo) -> int:
+        """Keep *cargo* until its token arrives; return the token's number."""
+        self.last_token += 1
+        self.cargo[self.last_token] = cargo
+        return self.last_token
+
+    def count_files(self, cred: Ucred | None, change: int) -> None:
+        """Open files come under way, or arrive or are lost."""
+        uid = cred.uid if cred is not None else NO_ID
+        self.in_flight[uid] = self.in_flight.get(uid, 0) + change
+
+    def unload(self, token: int) -> Cargo | None:
+        return self.cargo.pop(token, None)
+
+    def close(self) -> None:
+        """Let go of everything the host holds for this network."""
+        for sock in list(self.sockets.values()):
+            sock.release()
+        for orphan in list(self.orphans.values()):
+            orphan.bury()
+        for meeting in self._rendezvous.values():
+            meeting.close()
+        self._rendezvous.clear()

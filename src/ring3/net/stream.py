@@ -1,0 +1,385 @@
+"""Connections: one end of a host socket pair, and listening.
+
+A connection exists, with both ends and all data sent so far, from the moment connect(2) found the
+listener; accept(2) only hands the other end out. While a socket is unconnected its host socket is
+too, so that reads and writes that go to the host directly fail there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import struct
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from ring3.abi.errno import ECONNREFUSED, ECONNRESET, EINVAL, ENOTCONN, EPIPE
+from ring3.abi.fcntl import O_NONBLOCK
+from ring3.abi.ioctl import FIONREAD, SIOCATMARK, TIOCOUTQ
+from ring3.abi.poll import (
+    POLLERR,
+    POLLIN,
+    POLLOUT,
+    POLLPRI,
+    POLLRDBAND,
+    POLLRDHUP,
+    POLLRDNORM,
+    POLLWRBAND,
+    POLLWRNORM,
+)
+from ring3.abi.socket import (
+    MSG_EOR,
+    MSG_OOB,
+    MSG_PEEK,
+    MSG_TRUNC,
+    SO_ERROR,
+    SOCK_STREAM,
+    SOL_SOCKET,
+)
+from ring3.core.park import WaitQueue
+from ring3.core.reactor import HostQueue
+from ring3.net import host
+from ring3.net.socket import SHUT_READ, Cargo, Message, Socket, Ucred, WouldBlock
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from ring3.net.host import HostSocket
+    from ring3.net.network import Network
+
+EVERY_EVENT: Final = (
+    POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND | POLLRDHUP
+)
+READABLE: Final = POLLIN | POLLRDNORM
+
+CLOSED: Final = 0
+LISTENING: Final = 1
+CONNECTING: Final = 2
+CONNECTED: Final = 3
+
+
+class StreamSocket(Socket):
+    """A socket that connects, listens, or both ends of whose pair are known (socketpair)."""
+
+    __slots__ = (
+        "accepted",
+        "backlog",
+        "gone",
+        "host",
+        "host_queue",
+        "inbound",
+        "listen_cred",
+        "partner",
+        "peer",
+        "poller",
+        "pushback",
+        "room",
+        "state",
+        "waiting",
+    )
+
+    def __init__(
+        self,
+        net: Network,
+        domain: int,
+        type_: int,
+        protocol: int,
+        flags: int,
+        creator: Ucred,
+        end: HostSocket | None = None,
+    ) -> None:
+        super().__init__(net, domain, type_, protocol, flags, creator)
+        self.state = CLOSED
+        self.gone = False
+        """Released: no descriptor leads here any more."""
+        self.peer: StreamSocket | None = None
+        """The other end; it may be ``gone`` by now."""
+        self.partner: Ucred | None = None
+        """Who is or was at the other end."""
+        self.pushback = b""
+        """Bytes taken from the host that the guest's buffer would not take."""
+        self.inbound: deque[int] = deque()
+        """Tokens on their way here, oldest first."""
+        self.backlog = 0
+        self.accepted: deque[StreamSocket] = deque()
+        """Connections nobody accepted yet, oldest first."""
+        self.waiting: deque[StreamSocket] = deque()
+        """Clients for whom the backlog has no room."""
+        self.room = WaitQueue()
+        """Woken when the backlog has room again."""
+        self.listen_cred = creator
+        self.poller: select.poll | None = None
+        self.use(end if end is not None else host.make(type_))
+
+    def use(self, end: HostSocket) -> None:
+        """Have *end* be the host's side."""
+        self.host = end
+        self.bind_fd = end.fileno()
+        self.host_queue = HostQueue(self.net.reactor, self.bind_fd)
+        self.poller = None
+        if self.nonblock:
+            os.set_blocking(self.bind_fd, False)
+
+    # --- connecting --------------------------------------------------------------------------
+    def listen(self, backlog: int, caller: Ucred) -> None:
+        self.backlog = min(backlog & 0xFFFFFFFF, self.net.max_backlog)
+        self.listen_cred = caller
+        self.state = LISTENING
+        self.admit()
+
+    @property
+    def listening(self) -> bool:
+        return self.state == LISTENING
+
+    @property
+    def full(self) -> bool:
+        return len(self.accepted) > self.backlog
+
+    def child(self, client: StreamSocket, end: HostSocket) -> Self:
+        """The server's end of a connection from *client*."""
+        raise NotImplementedError
+
+    def meet(self, client: StreamSocket) -> None:
+        """Connect *client* to this listener, whose backlog has room."""
+        child = self.child(client, self.net.rendezvous(self.type).join(client.host))
+        child.state = client.state = CONNECTED
+        child.peer, client.peer = client, child
+        child.partner, client.partner = client.creator, self.listen_cred
+        self.accepted.append(child)
+        client.connected()
+        self.events.wake()
+
+    def connected(self) -> None:
+        """The connection is there; whoever waits for it may go on."""
+        self.events.wake()
+
+    def admit(self) -> None:
+        """Let clients in as far as the backlog has room."""
+        while self.waiting and not self.full:
+            client = self.waiting.popleft()
+            if client.state == CONNECTING:
+                self.meet(client)
+        if not self.full:
+            self.room.wake()
+
+    def accept(self) -> StreamSocket:
+        if self.state != LISTENING:
+            raise EINVAL("the socket does not listen")
+        if not self.accepted:
+            if self.shut & SHUT_READ and not self.nonblock:
+                raise EINVAL("the socket was shut down")
+            raise WouldBlock(self.events)
+        child = self.accepted.popleft()
+        self.admit()
+        return child
+
+    # --- data --------------------------------------------------------------------------------
+    def check_receive(self) -> None:
+        """Raise what a receive gives while there is no connection."""
+        if self.state != CONNECTED:
+            raise ENOTCONN
+
+    def check_send(self) -> None:
+        if self.state != CONNECTED:
+            raise ENOTCONN
+
+    def recv(self, size: int, flags: int) -> Message:
+        if self.error:
+            self.raise_error()
+        self.check_receive()
+        if self.pushback and not flags & MSG_OOB:
+            return self.from_pushback(size, flags)
+        try:
+            # A message is taken as a whole: nobody else tells how long it was.
+            room = size if self.type == SOCK_STREAM else host.MOST
+            data, token, came = host.receive(self.host, room, flags & (MSG_PEEK | MSG_OOB))
+        except BlockingIOError:
+            raise WouldBlock(self.host_queue, self.events) from None
+        message = Message(data[:size], flags=came & (MSG_EOR | MSG_OOB))
+        message.length = len(data)
+        if message.length > size:
+            message.flags |= MSG_TRUNC
+        if token:
+            message.cargo = self.arrived(token, peeking=bool(flags & MSG_PEEK))
+        return message
+
+    def from_pushback(self, size: int, flags: int) -> Message:
+        data = self.pushback[:size]
+        if not flags & MSG_PEEK:
+            # A message that was put back is read as one, whatever fits.
+            self.pushback = self.pushback[size:] if self.type == SOCK_STREAM else b""
+        return Message(data)
+
+    def unread(self, data: bytes) -> None:
+        self.pushback = data + self.pushback
+
+    def arrived(self, token: int, *, peeking: bool) -> Cargo | None:
+        """The cargo of *token*. Tokens before it were dropped by plain reads: so is their cargo."""
+        while self.inbound and self.inbound[0] != token:
+            self.lose(self.inbound.popleft())
+        if peeking:
+            cargo = self.net.cargo.get(token)
+            return cargo.copy() if cargo is not None else None
+        if self.inbound:
+            self.inbound.popleft()
+        return self.net.unload(token)
+
+    def lose(self, token: int) -> None:
+        cargo = self.net.unload(token)
+        if cargo is not None:
+            cargo.drop()
+
+    def transmit(self, data: bytes, flags: int, to: Any, cargo: Cargo | None) -> int:
+        self.raise_error()
+        self.check_send()
+        token = 0
+        # A stream without bytes carries nothing (unix_stream_sendmsg).
+        if cargo is not None and (data or self.type != SOCK_STREAM):
+            token = self.net.load(cargo)
+            if self.peer is not None:
+                self.peer.inbound.append(token)
+        try:
+            sent = host.send(self.host, data, flags & host.SENDABLE, token)
+        except BlockingIOError:
+            self.recall(token)
+            raise WouldBlock(self.host_queue, self.events) from None
+        except Exception:
+            self.recall(token)
+            raise
+        if cargo is not None and not token:
+            cargo.drop()
+        return sent
+
+    def recall(self, token: int) -> None:
+        """The message with *token* did not go; its cargo stays the sender's."""
+        if token:
+            self.net.unload(token)
+            if self.peer is not None:
+                self.peer.inbound.remove(token)
+
+    # --- ending ------------------------------------------------------------------------------
+    def shutdown(self, how: int) -> None:
+        bits = how + 1
+        if self.state == LISTENING:
+            self.stop_listening(bits)
+            return
+        self.check_shutdown()
+        self.shut |= bits
+        try:
+            self.host.shutdown(how)
+        except OSError as error:
+            if error.errno != ENOTCONN.number:  # the peer is gone already
+                raise host.failed(error) from None
+        self.events.wake()
+
+    def check_shutdown(self) -> None:
+        """Raise what shutdown(2) gives while there is no connection."""
+
+    def stop_listening(self, bits: int) -> None:
+        """shutdown(2) of a listening socket: accept(2) gives EINVAL from now on."""
+        self.shut |= bits
+        self.events.wake()
+        self.room.wake()
+
+    def turn_away(self) -> None:
+        """Nobody will accept any more: reset what is connected, refuse what waits."""
+        while self.accepted:
+            self.accepted.popleft().abort()
+        while self.waiting:
+            client = self.waiting.popleft()
+            if client.state == CONNECTING:
+                client.refused()
+
+    def refused(self) -> None:
+        """The connection this socket waited for will not come."""
+        self.state = CLOSED
+        self.fail(ECONNREFUSED)
+
+    def abort(self) -> None:
+        """End the connection so that the peer sees ECONNRESET."""
+        self.provoke_reset()
+        self.release()
+
+    def provoke_reset(self) -> None:
+        """Have the host reset the peer: it does where an end is closed with data unread."""
+        if self.peer is not None and not self.peer.gone:
+            try:
+                host.send(self.peer.host, b"\0", 0)
+            except (BlockingIOError, EPIPE, ECONNRESET):
+                pass  # full of data already, or ended by itself
+
+    def release(self) -> None:
+        if self.gone:
+            return
+        self.gone = True
+        super().release()
+        self.turn_away()
+        self.state = CLOSED
+        while self.inbound:
+            self.lose(self.inbound.popleft())
+        self.host_queue.close()
+        self.part()
+        self.events.wake()
+
+    def part(self) -> None:
+        """The last guest descriptor is gone: give the host's side up."""
+        self.host.close()
+
+    # --- readiness ---------------------------------------------------------------------------
+    def poll(self) -> int:
+        if self.state == LISTENING:
+            return READABLE if self.accepted else 0
+        if self.state == CONNECTING:
+            return 0
+        mask = self.poll_host()
+        if self.pushback:
+            mask |= READABLE
+        return mask | POLLERR if self.error else mask
+
+    def poll_host(self) -> int:
+        poller = self.poller
+        if poller is None:
+            poller = self.poller = select.poll()
+            poller.register(self.host.fileno(), EVERY_EVENT)
+        found = poller.poll(0)
+        return found[0][1] if found else 0
+
+    def wait_queues(self) -> tuple[WaitQueue, ...]:
+        return (self.host_queue, self.events)
+
+    def take_error(self) -> int:
+        if self.error:
+            return super().take_error()
+        return self.host.getsockopt(SOL_SOCKET, SO_ERROR) if self.state == CONNECTED else 0
+
+    # --- the host's side of options ----------------------------------------------------------
+    def set_status(self, flags: int) -> None:
+        if (flags ^ self.flags) & O_NONBLOCK:
+            os.set_blocking(self.host.fileno(), not flags & O_NONBLOCK)
+        super().set_status(flags)
+
+    def host_option(self, level: int, name: int, value: bytes) -> None:
+        try:
+            self.host.setsockopt(level, name, value)
+        except OSError as error:
+            raise host.failed(error) from None
+
+    def unread_bytes(self) -> int:
+        if self.state == LISTENING:
+            raise EINVAL
+        return len(self.pushback) + self.ask(FIONREAD)
+
+    def unsent_bytes(self) -> int:
+        return self.ask(TIOCOUTQ)
+
+    def at_mark(self) -> bool:
+        return bool(self.ask(SIOCATMARK))
+
+    def ask(self, request: int) -> int:
+        """The int that a host ioctl gives; 0 where the host has none."""
+        try:
+            answer = fcntl.ioctl(self.host.fileno(), request, bytes(4))
+        except OSError:
+            return 0
+        return struct.unpack("i", answer)[0]  # type: ignore[no-any-return]
