@@ -58,6 +58,7 @@ KEEP struct entry *guest_list, *guest_roles;
 KEEP int guest_argc;
 KEEP char **guest_argv;
 KEEP const char *guest_self;
+KEEP const char *guest_name;    /* of the running behaviour: its directory */
 KEEP int guest_limit = 10;  /* seconds for one behaviour */
 
 KEEP void guest_add(struct entry **list, struct entry *e)
@@ -254,12 +255,16 @@ KEEP void interrupt_every(int ms, void (*handler)(int), int flags)
 }
 
 #define NOBODY 54321
-/* Become an ordinary user when run as root: one line for both. */
+/* Become an ordinary user when run as root: one line for both.  The current
+ * directory goes along, but only if it is the behaviour's own. */
 KEEP void drop_root(void)
 {
+    char path[PATH_MAX];
     if (geteuid() != 0)
         return;
-    CHECK(chown(".", NOBODY, NOBODY) == 0);
+    CHECK(getcwd(path, sizeof path) && guest_name);
+    if (!strcmp(strrchr(path, '/') + 1, guest_name))
+        CHECK(chown(".", NOBODY, NOBODY) == 0);
     CHECK(setgroups(0, NULL) == 0);
     CHECK(setresgid(NOBODY, NOBODY, NOBODY) == 0);
     CHECK(setresuid(NOBODY, NOBODY, NOBODY) == 0);

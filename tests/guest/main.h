@@ -10,6 +10,7 @@ KEEP struct entry *guest_find(struct entry *list, const char *name)
 KEEP void guest_enter(struct entry *e)
 {
     char head[128];
+    guest_name = e->name;
     mkdir(e->name, 0755);
     if (chdir(e->name) == -1)
         _exit(97);
