@@ -252,6 +252,20 @@ class Vehicle(Protocol):
         """End all vehicles of the process at once, whatever they do."""
 
 
+class Unborn:
+    """Stands for the vehicle of a task that has none yet: nothing to interrupt or to end. The
+    machine looks at the process's state when it brings the vehicle."""
+
+    def interrupt(self) -> None: ...
+    def resume(self) -> None: ...
+    def kill(self) -> None: ...
+    def cpu_ns(self) -> int:
+        return 0
+
+    def process_cpu_ns(self) -> int:
+        return 0
+
+
 class Supervisor(Protocol):
     """What a machine asks of the kernel. All methods are called with the kernel locked."""
 

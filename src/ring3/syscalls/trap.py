@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ring3.abi.errno import ENOSYS, Errno
 from ring3.abi.types import I386, X86_64
-from ring3.core.park import RESTART_BLOCK, Park
+from ring3.core.park import Park
 from ring3.syscalls.table import CALLS, Call, Dispatch
 from ring3.task.task import FILTERED, OBSERVED, SIGNALS, SWAPPED_MASK, Task
 
@@ -105,8 +105,6 @@ class Gate:
         """Leave the call waiting, or interrupt it if a signal is there."""
         restart = park.restart
         if t.attention & SIGNALS and restart and (t.interrupted or self.signal_waits(t)):
-            if restart == RESTART_BLOCK:
-                t.restart_block = (t.nr, t.args, t.memo)
             t.memo = None
             return self.leave(t, -restart)
         t.interrupted = False

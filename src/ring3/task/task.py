@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ring3.core.park import UNINTERRUPTIBLE, Park, WaitQueue
+from ring3.machine.base import Unborn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,9 @@ FILTERED: Final = 4
 """seccomp, pledge or an injection looks at calls first."""
 SWAPPED_MASK: Final = 8
 """``saved_mask`` has to be put back before the return to user mode (sigsuspend, ppoll)."""
+
+
+UNBORN: Any = Unborn()
 
 
 class Parked:
@@ -84,7 +88,7 @@ class Task:
         self.tid = tid
         self.process = process
         self.abi = "x86_64"
-        self.vehicle: Vehicle
+        self.vehicle: Vehicle = UNBORN
         self.space: AddressSpace
         self.memory: Memory
         self.fds: FdTable

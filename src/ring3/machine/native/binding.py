@@ -45,8 +45,8 @@ class Bindings:
         if kind == "dir":
             fd = self.removed_directory()  # read gives EISDIR
         elif kind == "inval":
-            fd = select.epoll().fileno()  # read gives EINVAL
-            fd = os.dup(fd)
+            with select.epoll() as empty:  # read gives EINVAL
+                fd = os.dup(empty.fileno())
         else:
             fd = os.open("/dev/null", 3 | os.O_CLOEXEC)  # EBADF either way
         self.placeholders[kind] = fd

@@ -274,6 +274,7 @@ class NativeMachine:
     def to_user(self, v: NativeVehicle, context: UserContext) -> None:
         """Deliver signals, then return to user mode with *context* (unless held or dead)."""
         go = self.supervisor.user_return(v.task, context)
+        v.held_nr = context.call_nr
         if v.gone:
             return
         try:
@@ -339,6 +340,8 @@ class NativeMachine:
         self.register(v, task)
         process.booting = lambda v, vdso, sp: load_image(self, v, image, vdso, sp)
         v.id, v.frame = self.born_id, 1
+        if task.process.state != "running":
+            self.kill(process)  # it was killed before it lived
         self.answer(v, REPLY_RESUME)
 
     def expect_birth(self, born: Callable[[int], None]) -> int:

@@ -225,8 +225,14 @@ class Clone(Deferred):
         except Errno as bad:
             machine.finished(v, -bad.number)
             return
-        frame = v.frame
-        cookie = machine.expect_birth(lambda tid: self.born(machine, v, tid, frame))
+        frame, waiting = v.frame, []
+
+        def born(tid: int) -> None:
+            self.born(machine, v, tid, frame)
+            for go_on in waiting:
+                go_on()
+
+        cookie = machine.expect_birth(born)
         flags = CLONE_PARENT | args.flags & (CLONE_SETTLS | CLONE_CHILD_CLEARTID | CLONE_FILES)
         registers = (flags, 0, 0, args.child_tid, args.tls, cookie)
 
@@ -239,7 +245,11 @@ class Clone(Deferred):
                 except Errno:
                     v.kill()
                     return
-            machine.finished(v, last if index != 1 else 0)
+            if cookie in machine.births:
+                # The parent does not return before the child is there to be signalled.
+                waiting.append(lambda: machine.finished(v, 0))
+            else:
+                machine.finished(v, last if index != 1 else 0)
 
         v.run([(NUMBERS["clone"], registers, 0)], done)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
-from ring3.abi.errno import EINVAL, ENOMEM
+from ring3.abi.errno import EFAULT, EINVAL, ENOMEM
 from ring3.abi.mman import MAP_FIXED, MAP_FIXED_NOREPLACE
 from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.machine.base import Area
@@ -34,13 +35,44 @@ class NativeMemory:
         self.pid = pid
 
     def load(self, addr: int, size: int) -> bytes:
-        return step.load(self.pid, addr, size)
+        try:
+            return step.load(self.pid, addr, size)
+        except EFAULT:
+            self.grow_stack(addr)
+            return step.load(self.pid, addr, size)
 
     def store(self, addr: int, data: bytes | bytearray | memoryview) -> None:
-        step.store(self.pid, addr, data)
+        try:
+            step.store(self.pid, addr, data)
+        except EFAULT:
+            self.grow_stack(addr)
+            step.store(self.pid, addr, data)
 
     def load_string(self, addr: int, limit: int) -> bytes | None:
-        return step.load_string(self.pid, addr, limit)
+        try:
+            return step.load_string(self.pid, addr, limit)
+        except EFAULT:
+            self.grow_stack(addr)
+            return step.load_string(self.pid, addr, limit)
+
+    def grow_stack(self, addr: int) -> None:
+        """Have the host grow the stack down to *addr*, as a copy by Linux itself would.
+
+        process_vm_readv does not (since Linux 6.5), a look through /proc/PID/mem does. That look
+        ignores protections, but nothing is done with what it sees. EFAULT if nothing grows.
+        """
+        if not 0 < addr < 1 << 47:
+            raise EFAULT
+        try:
+            fd = os.open(f"/proc/{self.pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            raise EFAULT from None
+        try:
+            os.pread(fd, 1, addr)
+        except OSError:
+            raise EFAULT from None
+        finally:
+            os.close(fd)
 
 
 def touches_shim(addr: int, length: int) -> bool:

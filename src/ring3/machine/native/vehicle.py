@@ -49,6 +49,7 @@ class NativeVehicle:
         "expecting",
         "frame",
         "gone",
+        "held_nr",
         "id",
         "kicked",
         "machine",
@@ -84,6 +85,8 @@ class NativeVehicle:
         """What to do once a kick has brought the vehicle into its shim."""
         self.entering = False
         """The frame is a program's first: the shim enters it by REPLY_ENTER."""
+        self.held_nr = -1
+        """The call that is being returned from while the vehicle is held back."""
         self.kicked = False
         self.gone = False
         self.routed = False
@@ -127,7 +130,7 @@ class NativeVehicle:
     def resume(self) -> None:
         """Ask again whether the vehicle may return to user mode (it was held back)."""
         if self.id and self.frame:
-            context = self.context(-1)
+            context = self.context(self.held_nr)
             if context is not None:
                 self.machine.to_user(self, context)
 
