@@ -18,7 +18,6 @@ from ring3.abi.poll import (
     EPOLLHUP,
     EPOLLIN,
     EPOLLONESHOT,
-    EPOLLOUT,
     POLLIN,
     POLLNVAL,
     POLLOUT,
