@@ -210,6 +210,9 @@ class HostInode(Inode):
         self.files.insert(0, (file, fd))
         return file
 
+    def open_files(self) -> list[File]:
+        return [file for file, _ in self.files]
+
     def forget(self, file: File) -> None:
         self.files = [entry for entry in self.files if entry[0] is not file]
 

@@ -217,6 +217,9 @@ class MemFile(MemInode):
         self.pins -= 1
         self.settle()
 
+    def open_files(self) -> list[File]:
+        return self.files
+
     def forget(self, file: File) -> None:
         if file in self.files:
             self.files.remove(file)

@@ -43,8 +43,8 @@ class SkeletonInode(Inode):
 class SkeletonLink(SkeletonInode):
     __slots__ = ("target",)
 
-    def __init__(self, fs: SkeletonFs, target: bytes) -> None:
-        super().__init__(fs, S_IFLNK | 0o777, None)
+    def __init__(self, fs: SkeletonFs, target: bytes, like: os.stat_result | None) -> None:
+        super().__init__(fs, S_IFLNK | 0o777, like)
         self.target = target
 
     def readlink(self, who: Walker) -> bytes:
@@ -133,19 +133,19 @@ class SkeletonFs(Filesystem):
         directory.nlink += host.root.inode.is_dir
         self.grants.append(host)
 
-    def link(self, path: bytes, target: bytes) -> None:
+    def link(self, path: bytes, target: bytes, like: os.stat_result | None = None) -> None:
         """Show a symbolic link at *path* (as /bin is one to usr/bin on most hosts)."""
         parent, _, name = path.rstrip(b"/").rpartition(b"/")
         directory = self.directory(parent)
         if name in directory.entries:
             raise EEXIST("granted already")
-        directory.entries[name] = SkeletonLink(self, target)
+        directory.entries[name] = SkeletonLink(self, target, like)
 
     def grant(self, path: bytes) -> bool:
         """Show the host's *path* at the same path: a symbolic link as a link, anything else as a
         read-only graft. False if the host has no such path. EEXIST if it is visible already."""
         if os.path.islink(path):
-            self.link(path, os.readlink(path))
+            self.link(path, os.readlink(path), os.lstat(path))
             return True
         try:
             host = HostFs(path)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ring3.abi.capability import CAP_SETFCAP, CAP_SYS_ADMIN
+from ring3.abi.capability import (
+    CAP_SETFCAP,
+    CAP_SYS_ADMIN,
+    VFS_CAP_REVISION_2,
+    VFS_CAP_REVISION_3,
+    VFS_CAP_REVISION_MASK,
+)
 from ring3.abi.errno import E2BIG, EBADF, EINVAL, ENODATA, EOPNOTSUPP, EPERM, ERANGE
 from ring3.abi.fcntl import (
     AT_EMPTY_PATH,
@@ -99,7 +105,18 @@ def load_pair(name: In[bytes], value: In[bytes], size: int, flags: int) -> tuple
     return text, value.load_bytes(size)
 
 
+def check_file_caps(value: bytes) -> None:
+    """EINVAL unless *value* is a struct vfs_ns_cap_data of revision 2 or 3."""
+    size = {VFS_CAP_REVISION_2: 20, VFS_CAP_REVISION_3: 24}
+    if len(value) < 4:
+        raise EINVAL("file capabilities")
+    if size.get(int.from_bytes(value[:4], "little") & VFS_CAP_REVISION_MASK) != len(value):
+        raise EINVAL("file capabilities")
+
+
 def put(t: Task, place: Place, name: bytes, value: bytes, flags: int) -> int:
+    if name == b"security.capability":
+        check_file_caps(value)
     check_access(t, place, name, write=True)
     place.dentry.inode.setxattr(name, value, flags)
     if notify.active:

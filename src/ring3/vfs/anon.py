@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ring3.abi.mount import ANON_INODE_FS_MAGIC
+from ring3.abi.mount import ANON_INODE_FS_MAGIC, PIPEFS_MAGIC, SOCKFS_MAGIC
+from ring3.abi.stat import S_IFIFO, S_IFMT, S_IFSOCK
 from ring3.vfs.dentry import Dentry
 from ring3.vfs.inode import Inode, Stat
 from ring3.vfs.mount import Filesystem, Mount
@@ -20,20 +21,25 @@ if TYPE_CHECKING:
 
 
 class AnonFs(Filesystem):
-    """One per kernel process, mounted nowhere."""
+    """One of each kind per kernel process, mounted nowhere."""
 
     name = "anon_inodefs"
     magic = ANON_INODE_FS_MAGIC
+    nameless = True
 
     def __init__(self) -> None:
         super().__init__()
         self.set_root(Inode(self, 1, 0o600))
-        self.last_ino = 1000
 
-    def new_ino(self) -> int:
-        """Inode numbers for pipes, sockets and other nameless objects."""
-        self.last_ino += 1
-        return self.last_ino
+
+class PipeFs(AnonFs):
+    name = "pipefs"
+    magic = PIPEFS_MAGIC
+
+
+class SocketFs(AnonFs):
+    name = "sockfs"
+    magic = SOCKFS_MAGIC
 
 
 class AnonInode(Inode):
@@ -53,31 +59,35 @@ class AnonInode(Inode):
         return self.file.reopen(who, flags)
 
 
-_mount: Mount | None = None
+_mounts: dict[int, Mount] = {}
+_last_ino = 1000
 
 
-def anonymous_mount() -> Mount:
-    """The mount of all nameless files."""
-    global _mount
-    if _mount is None:
-        _mount = Mount(AnonFs())
-    return _mount
+def anonymous_mount(kind: int = 0) -> Mount:
+    """The mount of nameless files whose mode has type *kind* (S_IFIFO, S_IFSOCK; 0: others)."""
+    if kind not in (S_IFIFO, S_IFSOCK):
+        kind = 0
+    mount = _mounts.get(kind)
+    if mount is None:
+        fs = PipeFs() if kind == S_IFIFO else SocketFs() if kind == S_IFSOCK else AnonFs()
+        mount = _mounts[kind] = Mount(fs)
+    return mount
 
 
 def anonymous_stat(mode: int = 0o600, ino: int = 1, uid: int = 0, gid: int = 0) -> Stat:
-    """fstat(2) of a nameless file."""
-    return Stat(anonymous_mount().fs.dev, ino, mode, 1, uid, gid)
+    """fstat(2) of a nameless file; *mode* with its type bits."""
+    return Stat(anonymous_mount(mode & S_IFMT).fs.dev, ino, mode, 1, uid, gid)
 
 
 def new_ino() -> int:
     """A fresh inode number for a nameless object."""
-    fs = anonymous_mount().fs
-    assert isinstance(fs, AnonFs)
-    return fs.new_ino()
+    global _last_ino
+    _last_ino += 1
+    return _last_ino
 
 
 def anonymous_place(file: File) -> Place:
-    mount = anonymous_mount()
+    mount = anonymous_mount(file.stat().mode & S_IFMT)
     fs = mount.fs
     assert isinstance(fs, AnonFs)
     return Place(mount, Dentry(file.target(), None, AnonInode(fs, file)))

@@ -20,6 +20,7 @@ from ring3.vfs.access import (
     without_setid,
 )
 from ring3.vfs.inode import now_ns
+from ring3.vfs.regular import RegularFile
 
 if TYPE_CHECKING:
     from ring3.vfs.access import Cred
@@ -39,6 +40,10 @@ def chmod(cred: Cred, place: Place, mode: int) -> None:
     if mode & S_ISGID and not in_group(cred, inode.gid) and not cred.capable(CAP_FSETID):
         mode &= ~S_ISGID
     inode.setattr(mode=mode)
+    if mode & (S_ISUID | S_ISGID):
+        for file in inode.open_files():
+            if isinstance(file, RegularFile):
+                file.guard_setid()
     if notify.active:
         notify.happened(place.dentry, IN_ATTRIB)
 

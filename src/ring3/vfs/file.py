@@ -161,7 +161,7 @@ class File:
 
     def stat(self) -> Stat:
         """fstat(2), up to date. Nameless files override this where Linux shows a type."""
-        if self.place is None or self.place.mount.fs.name == "anon_inodefs":
+        if self.place is None or self.place.mount.fs.nameless:
             from ring3.vfs.anon import anonymous_stat
 
             return anonymous_stat()
@@ -216,6 +216,8 @@ class File:
         mount.users -= 1
         inode.opens -= 1
         inode.unused()
+        if notify.active and not inode.nlink and not inode.opens:
+            notify.destroyed(inode)
         if mount.table is None and not mount.users and not mount.fs.mounts:
             mount.fs.shutdown()
 

@@ -279,6 +279,10 @@ class Inode:
         """How many of *size* bytes may be written now at *offset* (None: the file position)."""
         return size
 
+    def open_files(self) -> list[File]:
+        """The open file descriptions with a host descriptor, where the inode keeps a list."""
+        return []
+
     def forget(self, file: File) -> None:
         """*file*, which this inode's ``open`` made, is being released."""
 

@@ -122,7 +122,8 @@ class Filesystem:
     name: ClassVar[str] = "none"
     """As in /proc/filesystems."""
     magic: ClassVar[int] = 0
-    needs_device: ClassVar[bool] = False
+    nameless: ClassVar[bool] = False
+    """Holds only stand-ins for open files that never had a name (``anon``)."""
 
     def __init__(self, dev: int | None = None) -> None:
         self.dev = anonymous_dev() if dev is None else dev

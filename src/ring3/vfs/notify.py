@@ -82,11 +82,11 @@ def created(directory: Inode, name: bytes, inode: Inode) -> None:
     on_inode(directory, IN_CREATE | (IN_ISDIR if inode.is_dir else 0), name)
 
 
-def removed(dentry: Dentry, inode: Inode, last: bool) -> None:
-    """*dentry* was taken out of its directory; *last*: no other name leads to *inode*."""
+def removed(dentry: Dentry, inode: Inode) -> None:
+    """*dentry* was taken out of its directory."""
     kind = IN_ISDIR if inode.is_dir else 0
-    if not last:
-        on_inode(inode, IN_ATTRIB)
+    if not kind:
+        on_inode(inode, IN_ATTRIB)  # its link count changed
     if dentry.parent is not None:
         on_inode(dentry.parent.inode, IN_DELETE | kind, dentry.name)
 

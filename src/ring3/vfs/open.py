@@ -154,8 +154,8 @@ def open_place(who: Walker, place: Place, flags: int) -> File:
         if flags & O_TRUNC:
             check_writable(place)
     else:
-        flags &= ~O_TRUNC
         check_kind(place, kind, flags)
+        flags &= ~O_TRUNC
     wanted = WANTED.get(flags & O_ACCMODE, MAY_READ | MAY_WRITE)
     check(who.cred, inode, wanted | (MAY_WRITE if flags & O_TRUNC else 0))
     if flags & O_NOATIME and not owner_or_capable(who.cred, inode):
@@ -169,7 +169,7 @@ def check_kind(place: Place, kind: int, flags: int) -> None:
     """What can never be opened, or not so (may_open)."""
     if kind == S_IFLNK:
         raise ELOOP("O_NOFOLLOW on a symbolic link")
-    if kind == S_IFDIR and flags & O_ACCMODE != O_RDONLY:
+    if kind == S_IFDIR and (flags & O_ACCMODE != O_RDONLY or flags & O_TRUNC):
         raise EISDIR
     if kind in (S_IFCHR, S_IFBLK) and place.mount.flags & MS_NODEV:
         raise EACCES("mounted nodev")
@@ -190,8 +190,10 @@ def finish(who: Walker, place: Place, flags: int) -> File:
             from ring3.abi.inotify import IN_MODIFY
 
             notify.happened(dentry, IN_MODIFY)
-        if inode.mode & (S_ISUID | S_ISGID) and file.writable:
-            keep_setid_honest(who, file)
+        if isinstance(file, RegularFile) and file.writable:
+            file.privileged = who.cred.capable(CAP_FSETID)
+            if inode.mode & (S_ISUID | S_ISGID):
+                file.guard_setid()
     elif kind == S_IFDIR:
         file = DirFile(place, flags & ~NOT_KEPT)
     else:
@@ -203,13 +205,6 @@ def finish(who: Walker, place: Place, flags: int) -> File:
             file.unbind()
         notify.happened(dentry, IN_OPEN)
     return file
-
-
-def keep_setid_honest(who: Walker, file: File) -> None:
-    """A write by somebody without CAP_FSETID takes set-ID bits off, so it must come by here."""
-    if isinstance(file, RegularFile) and not who.cred.capable(CAP_FSETID):
-        file.unbind()
-        file.strips = True
 
 
 def open_exec(who: Walker, place: Place) -> File:

@@ -173,9 +173,8 @@ def gone(victim: Dentry) -> None:
     """Tell those who watch that *victim* has lost its name."""
     if notify.active:
         inode = victim.inode
-        last = inode.is_dir or inode.nlink == 0
-        notify.removed(victim, inode, last)
-        if last and not inode.opens:
+        notify.removed(victim, inode)
+        if (inode.is_dir or not inode.nlink) and not inode.opens:
             notify.destroyed(inode)
 
 
@@ -282,8 +281,7 @@ def move(old: Walked, source: Dentry, new: Walked, target: Dentry | None, exchan
                 notify.moved(new_dir, new.name, old_dir, old.name, target.inode)
             else:
                 inode = target.inode
-                if inode.is_dir or inode.nlink == 0:
-                    if not inode.opens:
-                        notify.destroyed(inode)
-                else:
+                if not inode.is_dir:
                     notify.on_inode(inode, IN_ATTRIB)
+                if (inode.is_dir or not inode.nlink) and not inode.opens:
+                    notify.destroyed(inode)

@@ -37,7 +37,7 @@ HOST_STATUS = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME
 class RegularFile(File):
     """*fd* belongs to the file: closed with the last reference."""
 
-    __slots__ = ("_inode", "fd", "strips")
+    __slots__ = ("_inode", "fd", "privileged")
     kind: ClassVar[str] = "regular"
     seekable: ClassVar[bool] = True
 
@@ -45,8 +45,8 @@ class RegularFile(File):
         super().__init__(flags)
         self._inode = inode
         self.fd = fd
-        self.strips = False
-        """Writing takes the set-ID bits off the file (such a file is never bound)."""
+        self.privileged = True
+        """Opened with CAP_FSETID, or for reading: writes leave set-ID bits alone."""
         if bindable:
             self.bind_fd = fd
 
@@ -75,7 +75,7 @@ class RegularFile(File):
         room = self._inode.room(self, None, len(data))
         if room < len(data):
             data = self._fit(data, room)
-        if self.strips:
+        if not self.privileged:
             self._strip()
         try:
             done = os.write(self.fd, data)
@@ -98,7 +98,7 @@ class RegularFile(File):
         room = self._inode.room(self, offset, len(data))
         if room < len(data):
             data = self._fit(data, room)
-        if self.strips:
+        if not self.privileged:
             self._strip()
         try:
             done = os.pwrite(self.fd, data, offset)
@@ -120,6 +120,8 @@ class RegularFile(File):
         """ftruncate(2), permission checked by the mode the file was opened with."""
         if not self.writable:
             raise EINVAL("not open for writing")
+        if not self.privileged:
+            self._strip()
         self._inode.truncate(size)
         if notify.active:
             self._tell(IN_MODIFY)
@@ -155,9 +157,16 @@ class RegularFile(File):
         return data[:room]
 
     def _strip(self) -> None:
-        self.strips = False
+        """Take set-ID bits off, as any write of a common user does."""
         inode = self._inode
-        inode.setattr(mode=without_setid(None, inode.mode) & 0o7777)
+        bits = without_setid(None, inode.mode)
+        if bits != inode.mode:
+            inode.setattr(mode=bits & 0o7777)
+
+    def guard_setid(self) -> None:
+        """The file has set-ID bits now: the writes of common users must come by here."""
+        if not self.privileged:
+            self.unbind()
 
     def _tell(self, mask: int) -> None:
         if self.place is not None:
