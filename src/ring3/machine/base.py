@@ -242,10 +242,11 @@ class Vehicle(Protocol):
     def interrupt(self) -> None:
         """Make the vehicle enter the kernel soon (``user_return``): a signal is pending."""
 
-    def exit_thread(self, status: int) -> Result:
-        """End this vehicle alone, after a call to exit(2)."""
+    def exit_thread(self, status: int, wakes: Sequence[int] = ()) -> Result:
+        """End this vehicle alone, after a call to exit(2). *wakes*: shared futexes that the kernel
+        has changed; one waiter of each is to be woken."""
 
-    def exit_group(self, status: int) -> Result:
+    def exit_group(self, status: int, wakes: Sequence[int] = ()) -> Result:
         """End all vehicles of the process, after a call to exit_group(2)."""
 
     def kill(self) -> None:

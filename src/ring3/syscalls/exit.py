@@ -18,12 +18,11 @@ def exit_(t: Task, status: Int) -> Result:
     if alone:
         process.state = "dying"
         process.exit_status = (status & 0xFF) << 8
-    wake = clear_tid(t)
+    wakes = give_up_locks(t, clear_tid(t))
     vehicle = t.vehicle
-    walk_robust_list(t)
     if not alone:
         exit_thread(t, (status & 0xFF) << 8)
-    return vehicle.exit_thread(status, wake)
+    return vehicle.exit_thread(status, wakes)
 
 
 def clear_tid(t: Task) -> int:
@@ -37,11 +36,21 @@ def clear_tid(t: Task) -> int:
     return t.clear_child_tid
 
 
-def walk_robust_list(t: Task) -> None:
+def give_up_locks(t: Task, cleared: int = 0) -> list[int]:
+    """Mark the robust locks of a thread that ends. The words (*cleared* too, unless 0) on which
+    somebody may wait in the host; other waiters are woken here."""
+    wakes = [cleared] if cleared else []
     if t.robust_list:
-        from ring3.syscalls.futex import robust_exit
+        from ring3.task.pifutex import robust_exit
 
-        robust_exit(t)
+        wakes += robust_exit(t)
+    if wakes and not t.world.machine.can_bind:
+        from ring3.task.futex import key_of, wake
+
+        for addr in wakes:
+            wake(t.world, key_of(t, addr, False), 1)
+        return []
+    return wakes
 
 
 @syscall
@@ -53,5 +62,4 @@ def exit_group(t: Task, status: Int) -> Result:
     for other in process.threads.values():
         if other is not t:
             other.unpark()
-    walk_robust_list(t)
-    return t.vehicle.exit_group(status)
+    return t.vehicle.exit_group(status, give_up_locks(t))

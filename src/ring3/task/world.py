@@ -56,6 +56,8 @@ class World:
         """Real uid -> its count of queued signals (RLIMIT_SIGPENDING)."""
         self.clock_set = WaitQueue()
         """Woken when the wall clock is set: absolute sleepers look at it again."""
+        self.futexes: Any = None
+        """task.futex.Futexes, once somebody waits there."""
         self.limits: dict[str, int] = {}
         self.ipc = IpcSpace()
         self.mounts: Any = None

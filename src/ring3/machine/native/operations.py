@@ -38,7 +38,7 @@ from ring3.machine.native.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ring3.machine.base import UserContext
     from ring3.machine.native.machine import NativeMachine
@@ -270,24 +270,25 @@ class Clone(Deferred):
 
 
 class ExitThread(Deferred):
-    """exit(2) of one thread: wake who waits on its clear_child_tid, then let the host end it."""
+    """exit(2) of one thread: wake who waits on its clear_child_tid or its robust locks, then let
+    the host end it."""
 
-    __slots__ = ("wake", "whole_group")
+    __slots__ = ("wakes", "whole_group")
 
-    def __init__(self, whole_group: bool, wake: int = 0) -> None:
+    def __init__(self, whole_group: bool, wakes: Sequence[int] = ()) -> None:
         super().__init__()
         self.whole_group = whole_group
-        self.wake = wake
-        """Address of a futex that the kernel has zeroed itself and that has to be woken."""
+        self.wakes = wakes
+        """Futexes that the kernel has changed itself: one waiter of each is to be woken."""
 
     def begin(self, machine: NativeMachine, v: NativeVehicle) -> None:
         name = "exit_group" if self.whole_group else "exit"
-        if not self.wake and not v.frame and v.task.nr == NUMBERS[name]:
+        if not self.wakes and not v.frame and v.task.nr == NUMBERS[name]:
             machine.forget(v)
             machine.let_continue(v)
             return
-        wake = [(NUMBERS["futex"], (self.wake, 1, 1), 0)] if self.wake else []
-        v.enter_shim(lambda: self.inside(machine, v, [*wake, (NUMBERS[name], (0,), 0)]))
+        wakes = [(NUMBERS["futex"], (addr, 1, 1), 0) for addr in self.wakes]
+        v.enter_shim(lambda: self.inside(machine, v, [*wakes, (NUMBERS[name], (0,), 0)]))
 
     def inside(self, machine: NativeMachine, v: NativeVehicle, cmds: list[Any]) -> None:
         v.run(cmds, lambda v, index, last: None)

@@ -113,11 +113,11 @@ class NativeVehicle:
     ) -> Result:
         return SlowReturn(result, edit)
 
-    def exit_thread(self, status: int, wake: int = 0) -> Result:
-        return ExitThread(False, wake)
+    def exit_thread(self, status: int, wakes: Sequence[int] = ()) -> Result:
+        return ExitThread(False, wakes)
 
-    def exit_group(self, status: int) -> Result:
-        return ExitThread(True)
+    def exit_group(self, status: int, wakes: Sequence[int] = ()) -> Result:
+        return ExitThread(True, wakes)
 
     def cpu_ns(self) -> int:
         """Host CPU time of this thread."""
