@@ -102,9 +102,11 @@ class HostStream(File):
             if error.errno != errno.EOPNOTSUPP:
                 raise host_error(error) from None
             self.second_description()
-            if self.io == self.fd and not self.poll() & (POLLIN | POLLHUP | POLLERR):
+            if self.io != self.fd:
+                return self.host_read(size)
+            if not self.poll() & (POLLIN | POLLHUP | POLLERR):
                 self.wait()
-            return os.read(self.io, size)
+            return os.read(self.fd, size)
 
     def unread(self, data: bytes) -> None:
         self.pushed = data + self.pushed
