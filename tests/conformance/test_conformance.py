@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -22,12 +25,14 @@ pytestmark = [
 
 
 @pytest.fixture(scope="session")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> lab.Builder:
-    """Return the builder whose cache is this session's."""
-    directory = tmp_path_factory.mktemp("guests")
-    for parent in (directory, directory.parent):
-        parent.chmod(0o755)  # ring3 may be tested as another user
-    return lab.Builder(directory)
+def builder() -> Iterator[lab.Builder]:
+    """Give the builder whose cache is this session's.
+
+    Not below pytest's own directory: guests that give up root must still reach themselves.
+    """
+    with tempfile.TemporaryDirectory(prefix="ring3-guests-") as name:
+        os.chmod(name, 0o755)
+        yield lab.Builder(Path(name))
 
 
 @pytest.fixture(scope="session")

@@ -312,6 +312,22 @@ KEEP void *bad(void)
     return page;
 }
 
+/* Calls whose libc wrapper touches the structure itself on 32 bit, so that a
+ * bad pointer would fault in the guest instead of giving EFAULT. */
+KEEP long raw_stat(const char *path, void *result)
+{
+#ifdef SYS_fstatat64
+    return syscall(SYS_fstatat64, AT_FDCWD, path, result, 0);
+#else
+    return syscall(SYS_newfstatat, AT_FDCWD, path, result, 0);
+#endif
+}
+
+KEEP long raw_nanosleep(const void *wanted, void *left)
+{
+    return syscall(SYS_nanosleep, wanted, left);
+}
+
 /* ---- files ------------------------------------------------------------- */
 
 KEEP void make_file(const char *path, const char *text)
