@@ -16,24 +16,19 @@ from ring3.core.park import Waiter, WaitQueue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-INTEREST = select.EPOLLIN | select.EPOLLOUT | select.EPOLLPRI | select.EPOLLRDHUP
-ALL_EVENTS = INTEREST | select.EPOLLET
+ALL_EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
 
 
 class HostQueue(WaitQueue):
     """Wakes on any readiness edge of *host_fd*. Spurious wakes are allowed, lost ones are not."""
 
-    __slots__ = ("armed", "fresh", "host_fd", "reactor", "skip")
+    __slots__ = ("armed", "host_fd", "reactor")
 
     def __init__(self, reactor: Reactor, host_fd: int) -> None:
         super().__init__()
         self.reactor = reactor
         self.host_fd = host_fd
         self.armed = False
-        self.fresh = False
-        """Registered since the last edge: the host has reported the state at that time."""
-        self.skip = False
-        """The next edge to be dispatched is one that ``settle`` swallows."""
 
     def add(self, waiter: Waiter) -> None:
         super().add(waiter)
@@ -43,16 +38,6 @@ class HostQueue(WaitQueue):
         # socket is nearly always writable), and the waiter would spin.
         if not self.armed:
             self.reactor.watch(self)
-
-    def settle(self) -> None:
-        """Swallow the edge that a fresh registration reports at once.
-
-        For a lone waiter that polls the descriptor after this call: it would see the same
-        readiness twice (edge-triggered epoll would report it twice).
-        """
-        if self.armed and self.fresh and len(self.waiters) == 1:
-            self.fresh = False
-            self.reactor.swallow(self)
 
     def close(self) -> None:
         """Forget the descriptor; call before closing it."""
@@ -79,36 +64,23 @@ class Reactor:
             queue.wake()
             return
         self.queues[fd] = queue
-        queue.armed = queue.fresh = True
-        queue.skip = False
+        queue.armed = True
 
-    def swallow(self, queue: HostQueue) -> None:
-        """Take the edge of *queue*'s registration out of the host's list, serving the others."""
-        seen = self.epoll.poll(0)
-        self.edges([(fd, mask) for fd, mask in seen if fd != queue.host_fd])
-        if all(fd != queue.host_fd for fd, _mask in seen):
-            # Either there was none (not ready), or another thread is about to dispatch it.
-            poll = select.poll()
-            poll.register(queue.host_fd, INTEREST)
-            queue.skip = bool(poll.poll(0))
-
-    def edges(self, events: list[tuple[int, int]]) -> None:
-        """Wake host queues; level-triggered callbacks are reported again by themselves."""
-        for fd, _mask in events:
+    def harvest(self) -> None:
+        """Bring in what the host has to tell at this moment: readiness is then as current as a
+        system call would find it. Level-triggered callbacks are left to ``dispatch``."""
+        for fd, _mask in self.epoll.poll(0):
             if (queue := self.queues.get(fd)) is not None:
                 self.edge(queue)
 
     def edge(self, queue: HostQueue) -> None:
-        queue.fresh = False
-        if queue.skip:
-            queue.skip = False
-        elif queue.waiters:
+        if queue.waiters:
             queue.wake()
         else:
             self.unwatch(queue)
 
     def unwatch(self, queue: HostQueue) -> None:
-        queue.armed = queue.fresh = False
+        queue.armed = False
         if self.queues.pop(queue.host_fd, None) is not None:
             self.epoll.unregister(queue.host_fd)
 
@@ -129,7 +101,9 @@ class Reactor:
             pass  # already full of rings: the poll returns anyway
 
     def poll(self, timeout_s: float) -> list[tuple[int, int]]:
-        """Block (kernel unlocked) for host events."""
+        """Wait for host events. What it returns has to be dispatched before anybody looks at
+        readiness: to sleep without the kernel's lock, wait for ``epoll`` itself to be readable,
+        then take the lock, then poll."""
         return self.epoll.poll(timeout_s)
 
     def dispatch(self, events: list[tuple[int, int]]) -> None:

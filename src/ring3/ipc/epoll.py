@@ -23,11 +23,11 @@ from ring3.abi.poll import (
     EPOLLWAKEUP,
 )
 from ring3.core.park import WaitQueue
-from ring3.core.reactor import HostQueue
 from ring3.vfs.file import File
 
 if TYPE_CHECKING:
     from ring3.core.park import Waiter
+    from ring3.core.reactor import Reactor
 
 PRIVATE = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE
 EXCLUSIVE_OK = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE
@@ -56,8 +56,6 @@ class Item:
     def attach(self) -> None:
         for queue in self.queues:
             queue.add(self)
-            if isinstance(queue, HostQueue):
-                queue.settle()
         self.file.follow(self)
 
     def detach(self) -> None:
@@ -87,11 +85,12 @@ class Item:
 class EpollFile(File):
     """An epoll instance."""
 
-    __slots__ = ("items", "parents", "pollers", "touched", "waiters")
+    __slots__ = ("items", "pollers", "reactor", "touched", "waiters")
     kind: ClassVar[str] = "eventpoll"
 
-    def __init__(self) -> None:
+    def __init__(self, reactor: Reactor) -> None:
         super().__init__(O_RDWR)
+        self.reactor = reactor
         self.placeholder = "inval"
         self.items: dict[tuple[int, File], Item] = {}
         self.touched: dict[Item, None] = {}
@@ -113,8 +112,13 @@ class EpollFile(File):
             raise EEXIST
         item = self.items[fd, file] = Item(self, fd, file, events, data)
         item.attach()
+        # The host reports the present state of what it has just begun to watch. Taken in now, it
+        # counts once; later it would be one more edge.
+        self.reactor.harvest()
         if item.ready(caller):
             self.touch(item)
+        else:
+            self.touched.pop(item, None)
 
     def modify(self, fd: int, file: File, events: int, data: int, caller: Any = None) -> None:
         """EPOLL_CTL_MOD. ENOENT, EINVAL."""
@@ -167,6 +171,7 @@ class EpollFile(File):
         """Up to *most* (item, events) that are ready. Nothing is changed but the ready list:
         ``deliver`` does the rest once the events are stored."""
         found: list[tuple[Item, int]] = []
+        self.reactor.harvest()
         for item in list(self.touched):
             events = item.ready(caller)
             if not events:
@@ -193,6 +198,7 @@ class EpollFile(File):
 
     # --- being watched -------------------------------------------------------------------------
     def poll(self) -> int:
+        self.reactor.harvest()
         for item in list(self.touched):
             if item.ready(None):
                 return EPOLLIN | EPOLLRDNORM

@@ -29,7 +29,7 @@ def epoll_create(t: Task, size: Int) -> int:
     """Make an epoll instance. *size* has no meaning but must be positive."""
     if size <= 0:
         raise EINVAL("size")
-    return install(t, EpollFile(), False)
+    return install(t, EpollFile(t.world.reactor), False)
 
 
 @syscall
@@ -37,7 +37,7 @@ def epoll_create1(t: Task, flags: EpollFlags) -> int:
     """``epoll_create`` with EPOLL_CLOEXEC."""
     if flags & ~EPOLL_CLOEXEC:
         raise EINVAL("unknown flag")
-    return install(t, EpollFile(), bool(flags & EPOLL_CLOEXEC))
+    return install(t, EpollFile(t.world.reactor), bool(flags & EPOLL_CLOEXEC))
 
 
 @syscall

@@ -170,15 +170,15 @@ class NativeMachine:
                 timeout = max(0.0, (deadline - clock.monotonic_ns()) / 1e9)
             try:
                 # select: epoll's own time-out counts in milliseconds
-                if select.select([epoll_fd], [], [], timeout)[0]:
-                    events = reactor.poll(0)
-                else:
-                    events = []
+                ready = select.select([epoll_fd], [], [], timeout)[0]
             except (OSError, ValueError):
                 return  # closed under us
             with lock:
                 try:
-                    reactor.dispatch(events)
+                    if ready:
+                        # Events taken before the lock is held would be invisible to a call
+                        # that looks at readiness meanwhile.
+                        reactor.dispatch(reactor.poll(0))
                     clock.run_due()
                     self.supervisor.drain()
                 except Exception:
