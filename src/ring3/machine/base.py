@@ -252,6 +252,9 @@ class Vehicle(Protocol):
     def kill(self) -> None:
         """End all vehicles of the process at once, whatever they do."""
 
+    def set_limit(self, which: int, soft: int, hard: int) -> None:
+        """RLIMIT_* *which* of the process is *soft* now: enforce what the kernel cannot see."""
+
 
 class Unborn:
     """Stands for the vehicle of a task that has none yet: nothing to interrupt or to end. The
@@ -260,6 +263,7 @@ class Unborn:
     def interrupt(self) -> None: ...
     def resume(self) -> None: ...
     def kill(self) -> None: ...
+    def set_limit(self, which: int, soft: int, hard: int) -> None: ...
     def cpu_ns(self) -> int:
         return 0
 

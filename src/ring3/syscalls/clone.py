@@ -34,6 +34,8 @@ from ring3.task.task import Task
 
 SIGCHLD = 17
 CSIGNAL = 0xFF
+LEGACY_FLAGS = 0xFFFFFFFF
+"""What clone(2) can pass; clone3 adds a few above."""
 NAMESPACES = (
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID
     | CLONE_NEWNET
@@ -161,6 +163,8 @@ def clone3(t: Task, args: In[Bytes], size: Size) -> Result:
         int.from_bytes(raw[i : i + 8], "little") for i in range(0, CLONE_ARGS_KNOWN, 8)
     ]
     flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls = words[:8]
+    if flags & ~(LEGACY_FLAGS | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP):
+        raise EINVAL("unknown clone flag")
     if flags & CSIGNAL or flags & CLONE_DETACHED or exit_signal > 64:
         raise EINVAL("exit signal out of place")
     if flags & (CLONE_THREAD | 0x8000) and exit_signal:

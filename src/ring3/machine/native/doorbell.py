@@ -61,7 +61,7 @@ class Doorbells:
             machine.early.setdefault(tid, []).append((id_, tid, 110, args))
             return
         if v is not machine.zygote:
-            v.expecting = None
+            v.expecting = []
         if kind == K_SIGNAL and not v.gone:
             self.signal(v, id_, args)
         elif kind == K_DONE and v.done is not None:

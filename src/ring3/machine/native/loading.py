@@ -87,7 +87,6 @@ class Exec(Deferred):
             machine.finished(v, last)
 
         args = (base + PATH_AT, argv, argv + 8)
-        v.expecting = (NUMBERS["execve"], args)
         v.run([(NUMBERS["execve"], args, 0)], failed)
 
     def booted(

@@ -96,7 +96,7 @@ class NativeMachine:
         process = HostProcess(zygote.pid, None)
         self.zygote = v = NativeVehicle(self, process, zygote.pid, NativeSpace(zygote.pid), 0)
         process.booting = self.zygote_booted
-        v.expecting = (0, ())  # never a guest: whatever it calls may go on
+        v.expecting = [(0, ())]  # never a guest: whatever it calls may go on
         process.vehicles[v.tid] = v
         self.vehicles[v.tid] = v
         self.processes[v.tid] = process
@@ -134,7 +134,7 @@ class NativeMachine:
             acquire()
             try:
                 v = get(tid)
-                if v is None or nr == DOORBELL or v.expecting is not None:
+                if v is None or nr == DOORBELL or v.expecting:
                     self.special(v, id_, tid, nr, args)
                 else:
                     v.id = id_
@@ -197,10 +197,11 @@ class NativeMachine:
         if v is self.zygote:
             step.send(self.listener, id_, 0, 0, CONTINUE)
             return
-        expected, v.expecting = v.expecting, None
-        if expected is not None and nr == expected[0] and args[: len(expected[1])] == expected[1]:
+        expected, *v.expecting = v.expecting or [(-1, ())]
+        if nr == expected[0] and args[: len(expected[1])] == expected[1]:
             step.send(self.listener, id_, 0, 0, CONTINUE)
             return
+        v.expecting = []
         v.id = id_
         v.frame = 0
         result = self.supervisor.serve(v.task, nr, args)

@@ -7,11 +7,14 @@ no ``frame``), or stopped in a doorbell of its shim (``id`` and ``frame``, the s
 from __future__ import annotations
 
 import os
+import resource
 import time
 from typing import TYPE_CHECKING, Any
 
 from ring3.abi.errno import Errno
+from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.machine.native.context import NativeContext, load_context
+from ring3.machine.native.filter import FROM_SHIM, HARMLESS, OWN_MEMORY
 from ring3.machine.native.loading import Exec
 from ring3.machine.native.operations import Clone, ExitThread, HostCall, SlowReturn
 from ring3.machine.native.protocol import CMD, CMDS_OFFSET, MAX_CMDS, REPLY_RUN, slot_address
@@ -79,8 +82,8 @@ class NativeVehicle:
         self.done: Callable[[NativeVehicle, int, int], None] | None = None
         """What follows the command list under way: (commands done, last result)."""
         self.pending_then: Callable[[int], Result] | None = None
-        self.expecting: tuple[int, tuple[int, ...]] | None = None
-        """A call of the shim that the filter notifies and that may go on."""
+        self.expecting: list[tuple[int, tuple[int, ...]]] = []
+        """Calls of the shim that the filter notifies and that may go on, in order."""
         self.shim_entered: Callable[[], None] | None = None
         """What to do once a kick has brought the vehicle into its shim."""
         self.entering = False
@@ -146,6 +149,11 @@ class NativeVehicle:
     def kill(self) -> None:
         self.machine.kill(self.process)
 
+    def set_limit(self, which: int, soft: int, hard: int) -> None:
+        """Have the host enforce a guest's soft limit on what runs natively."""
+        if which in HOST_LIMITS and not self.gone:
+            limit_process(self.process.pid, which, soft)
+
     # --- the machine's side ----------------------------------------------------------------------
     def context(self, call_nr: int) -> NativeContext | None:
         """The saved context; None, and the vehicle dies, if the guest destroyed it."""
@@ -198,15 +206,33 @@ class NativeVehicle:
             self.machine.lost(self, 11)
             return
         self.done = done
-        for nr, args, _flags in cmds:
-            if nr in NOTIFIED_CMDS and self.task is not None:
-                # Five: clone's sixth slot is the shim's own (cookie, or start on a frame).
-                self.expecting = (nr, tuple(a & WORD for a in args[:5]))
+        # Five: clone's sixth slot is the shim's own (cookie, or start on a frame).
+        self.expecting = [
+            (nr, tuple(a & WORD for a in args[:5])) for nr, args, _ in cmds if nr not in UNNOTIFIED
+        ]
         self.machine.answer(self, REPLY_RUN)
 
 
-NOTIFIED_CMDS = frozenset((56, 59, 157))
-"""clone, execve, prctl: the filter notifies them even from the shim."""
+HOST_LIMITS = frozenset(
+    getattr(resource, "RLIMIT_" + name) for name in "FSIZE DATA STACK MEMLOCK AS".split()
+)
+"""Limits on what a vehicle does without a trap. The others are the kernel's affair."""
+
+
+def limit_process(pid: int, which: int, soft: int) -> None:
+    """Set the soft limit only: the host's hard limit stays, or nobody could raise it again."""
+    try:
+        hard = resource.prlimit(pid, which)[1]
+        wanted = soft if soft < 1 << 63 else resource.RLIM_INFINITY
+        if hard != resource.RLIM_INFINITY and (wanted == resource.RLIM_INFINITY or wanted > hard):
+            wanted = hard
+        resource.prlimit(pid, which, (wanted, hard))
+    except (OSError, ValueError):
+        pass  # the process ended meanwhile
+
+
+UNNOTIFIED = frozenset(NUMBERS[name] for name in (*FROM_SHIM, *OWN_MEMORY, *HARMLESS))
+"""What the filter lets the shim call without asking."""
 
 
 def clock_ns(clock: int) -> int:
