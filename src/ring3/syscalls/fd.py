@@ -7,10 +7,14 @@ from typing import Annotated
 from ring3.abi.errno import EBADF, EINVAL
 from ring3.abi.fcntl import CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, O_CLOEXEC, O_NONBLOCK
 from ring3.abi.ioctl import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX
+from ring3.abi.sched import CLONE_FILES
+from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.abi.types import Addr, Fd, Scalar, UInt
+from ring3.machine.base import Deferred, Result
 from ring3.syscalls.sigio import set_async
 from ring3.syscalls.table import syscall
 from ring3.syscalls.transfer import io_file
+from ring3.task.fdtable import FdTable
 from ring3.task.task import Task
 
 DupFlags = Annotated[int, Scalar(32, flags="open", kind="flags")]
@@ -54,16 +58,28 @@ def close(t: Task, fd: Fd) -> int:
     return 0
 
 
-@syscall(partial="CLOSE_RANGE_UNSHARE of a table that others use gives EINVAL")
-def close_range(t: Task, first: UInt, last: UInt, flags: UInt) -> int:
+@syscall
+def close_range(t: Task, first: UInt, last: UInt, flags: UInt) -> Result:
     """Close the descriptors from *first* to *last*, or mark them close-on-exec."""
     if flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) or first > last:
         raise EINVAL
-    fds = t.fds
-    if flags & CLOSE_RANGE_UNSHARE and fds.users > 1:
-        raise EINVAL("CLOSE_RANGE_UNSHARE of a shared table is not built in")
+    cloexec = bool(flags & CLOSE_RANGE_CLOEXEC)
+    if not flags & CLOSE_RANGE_UNSHARE or t.fds.users == 1:
+        return close_all(t.fds, first, last, cloexec)
+    own = t.fds.copy()
+    own.bound, own.routed = set(t.fds.bound), set(t.fds.routed)
+    t.fds.release()
+    t.fds = own
+    left = t.vehicle.host_call(NUMBERS["unshare"], (CLONE_FILES,))
+    if isinstance(left, Deferred):
+        left.then = lambda result: result or close_all(own, first, last, cloexec)
+        return left
+    return close_all(own, first, last, cloexec)
+
+
+def close_all(fds: FdTable, first: int, last: int, cloexec: bool) -> int:
     for fd in [n for n in fds.files if first <= n <= last]:
-        if flags & CLOSE_RANGE_CLOEXEC:
+        if cloexec:
             fds.set_cloexec(fd, True)
         else:
             fds.close(fd)
