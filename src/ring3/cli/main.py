@@ -1,50 +1,82 @@
-"""ring3 COMMAND (temporary: helper-8 replaces this file)."""
+"""The ``ring3`` command: the first word chooses what is imported.
+
+Exit statuses are docker's: the guest's own, 128 plus a signal's number where dying of it is not
+possible, 127 for a command that is not found, 126 for one that cannot be run, 125 for ring3's own
+errors (bad options among them), 124 when ``--timeout`` was up.
+"""
+
 from __future__ import annotations
 
-import os
-import signal
 import sys
 
+OWN_ERROR = 125
 
-def main() -> int:
-    args = sys.argv[1:]
-    if not args or args.pop(0) != "run":
-        print("usage: ring3 run [options] [--] CMD", file=sys.stderr)
-        return 125
-    opts: dict[str, object] = {}
-    rw, ro = [], []
-    timeout = None
-    while args and args[0].startswith("--"):
-        a = args.pop(0)
-        if a == "--":
-            break
-        name, _, value = a[2:].partition("=")
-        if not _:
-            value = args.pop(0)
-        if name == "rw": rw.append(value)
-        elif name == "ro": ro.append(value)
-        elif name == "workdir": opts["cwd"] = value
-        elif name == "timeout": timeout = float(value)
-        elif name in ("profile", "machine", "root"): opts[name] = value
-        elif name == "env":
-            k, _, v = value.partition("=")
-            os.environ[k] = v
-    from ring3.kernel import Kernel
-    k = Kernel(rw=rw, ro=ro, **opts)
-    if os.environ.get("RING3_DEBUG"):
-        k.world.log.listener = lambda s: print("LOG", s, file=sys.stderr)
+COMMANDS = {
+    "run": "run a program on the kernel",
+    "trace": "run a program and print its system calls, as strace does",
+    "syscalls": "list every system call and how far it is served",
+    "doctor": "say what this host offers to the kernel and what that means",
+}
+
+
+def usage() -> str:
+    lines = "".join(f"  {name:<10}{told}\n" for name, told in COMMANDS.items())
+    return (
+        "usage: ring3 COMMAND [OPTION]... [--] [ARGUMENT]...\n\n"
+        "A Linux kernel that itself runs in user space, for unmodified Linux programs.\n\n"
+        f"{lines}\n"
+        "ring3 COMMAND --help tells a command's options; ring3 --version the version.\n"
+    )
+
+
+def command(name: str, argv: list[str]) -> int:
+    """Run one command with its arguments; its exit status."""
+    if name == "run":
+        from ring3.cli.run import main as run
+
+        return run(argv)
+    if name == "trace":
+        from ring3.cli.trace import main as trace
+
+        return trace(argv)
+    if name == "syscalls":
+        from ring3.cli.syscalls import main as syscalls
+
+        return syscalls(argv)
+    from ring3.cli.doctor import main as doctor
+
+    return doctor(argv)
+
+
+def complain(text: str) -> int:
+    """Say what is wrong with the command line."""
+    print(f"ring3: {text}", file=sys.stderr)
+    return OWN_ERROR
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the command and of ``python -m ring3``."""
+    words = sys.argv[1:] if argv is None else argv
+    if not words or words[0] in ("-h", "--help", "help"):
+        if len(words) > 1 and words[0] == "help" and words[1] in COMMANDS:
+            return command(words[1], ["--help"])
+        print(usage(), end="", file=sys.stdout if words else sys.stderr)
+        return 0 if words else OWN_ERROR
+    name = words[0]
+    if name in ("-V", "--version"):
+        from ring3 import __version__
+
+        print(f"ring3 {__version__}")
+        return 0
+    if name not in COMMANDS:
+        from ring3.cli.parse import nearest
+
+        return complain(f"no command {name!r}{nearest(name, COMMANDS)}; ring3 --help lists them")
     try:
-        p = k.spawn(args)
-    except FileNotFoundError:
-        print(f"ring3: {args[0]}: not found", file=sys.stderr); return 127
-    except PermissionError:
-        print(f"ring3: {args[0]}: not executable", file=sys.stderr); return 126
-    try:
-        status = p.wait(timeout)
-    except TimeoutError:
-        k.close(); return 124
-    k.close()
-    if status & 0x7f:
-        signal.signal(status & 0x7f, signal.SIG_DFL)
-        os.kill(os.getpid(), status & 0x7f)
-    return status >> 8
+        return command(name, words[1:])
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        sys.stderr.close()
+        return 141
+    except KeyboardInterrupt:
+        return 130

@@ -30,8 +30,11 @@ from ring3.task import signals
 from ring3.task.siginfo import SIZE as SIGINFO_SIZE
 from ring3.task.siginfo import SigInfo
 from ring3.task.sigstate import ALL, NOT_FATAL, NSIG, ONLY_KERNEL, Action
+from ring3.task.task import OBSERVED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ring3.machine.base import Result, UserContext
     from ring3.task.task import Task
 

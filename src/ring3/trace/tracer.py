@@ -40,6 +40,8 @@ class Tracer:
         self.plans: dict[str, dict[int, Plan]] = {"x86_64": {}, "i386": {}}
         self.open_line: Frame | None = None
         """The frame whose line nobody has finished yet."""
+        self.begun = False
+        """The first program's execve has been told of."""
         self.first = 0
         """The thread that is traced without -f."""
         self.last_ns = 0
@@ -49,7 +51,7 @@ class Tracer:
         self.whole_lines = options.statuses is not None
         """Lines are held until the call's result tells whether they are wanted."""
         self.counts: dict[str, dict[str, list[int]]] = {}
-        """ABI -> call -> [calls, errors, nanoseconds, shortest, longest]."""
+        """ABI -> call -> row (summary.py names the places)."""
         common = outputs.common
         self.live = common is not None and common.live
 
@@ -60,6 +62,9 @@ class Tracer:
             frame = self.adopt(task)
             if frame is None:
                 return
+        if not self.begun:
+            self.begun = True
+            self.first_exec(task, name)
         table = self.plans[task.abi]
         plan = table.get(nr)
         if plan is None:
@@ -180,6 +185,19 @@ class Tracer:
         if frame is not None and self.prints and not self.options.quiet_superseded:
             self.say(frame, f"+++ superseded by execve in pid {by} +++")
 
+    def first_exec(self, task: Task, name: str) -> None:
+        """Tell of the execve that started the program: the kernel did it, no guest asked for it."""
+        from ring3.trace.firstexec import arguments, number
+
+        if name in ("execve", "execveat"):
+            return  # the first program is being replaced before it made any call
+        args = arguments(task)
+        if args is None:
+            return
+        nr = number(task.abi)
+        self.enter(task, nr, "execve", None, args)
+        self.exit(task, nr, "execve", None, args, 0, "")
+
     # --- lines -----------------------------------------------------------------------------------
     def adopt(self, task: Task) -> Frame | None:
         """Trace *task* from now on, if -f or its being the first one says so."""
@@ -267,7 +285,7 @@ class Tracer:
         rows = self.counts.setdefault(abi, {})
         row = rows.get(plan.name)
         if row is None:
-            row = rows[plan.name] = [0, 0, 0, took_ns, took_ns]
+            row = rows[plan.name] = [0, 0, 0, took_ns, took_ns, plan.nr]
         row[0] += 1
         row[1] += failed
         row[2] += took_ns

@@ -1,0 +1,327 @@
+"""What ``run`` and ``trace`` share: the options that say what a guest sees, and running it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ring3.cli.main import OWN_ERROR
+from ring3.cli.parse import BadUsage, Option, count, seconds, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ring3.kernel import GuestProcess, Kernel
+
+NOT_FOUND = 127
+NOT_EXECUTABLE = 126
+TIMED_OUT = 124
+FORWARDED = (
+    signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2,
+    signal.SIGWINCH, signal.SIGCONT, signal.SIGTSTP,
+)  # fmt: skip
+"""Signals to ring3 that are meant for the guest."""
+FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGWINCH, signal.SIGCONT)
+"""Those that a terminal sends to everybody in its foreground."""
+
+
+class GuestOptions:
+    """What the guest sees and may use."""
+
+    def __init__(self) -> None:
+        self.rw: list[str] = []
+        self.ro: list[str] = []
+        self.root: str | None = None
+        self.env: dict[str, str | None] = {}
+        """None: taken out of the caller's environment."""
+        self.clear_env = False
+        self.uid: int | None = None
+        self.gid: int | None = None
+        self.workdir: str | None = None
+        self.hostname = "ring3"
+        self.limits: dict[str, int] = {}
+        self.timeout: float | None = None
+        self.profile = "fast"
+        self.machine = "native"
+        self.keep: str | None = None
+        self.diff = False
+        self.log = False
+        self.denials: bool | None = None
+        """Tell at the end what was refused; None: if standard error is a terminal."""
+
+    # --- setters of options ----------------------------------------------------------------------
+    def set_env(self, text: str) -> None:
+        name, equals, value = text.partition("=")
+        if not name:
+            raise ValueError("give NAME=VALUE, or NAME to pass the caller's on")
+        self.env[name] = value if equals else os.environ.get(name)
+
+    def set_user(self, text: str) -> None:
+        user, _, group = text.partition(":")
+        self.uid, default_gid = user_id(user)
+        self.gid = group_id(group) if group else default_gid
+
+    def set_root(self, text: str) -> None:
+        if text.startswith("oci:"):
+            raise ValueError("oci: images are not supported yet; unpack one and give its directory")
+        if not os.path.isdir(text):
+            raise ValueError(f"{text} is no directory")
+        self.root = text
+
+    def set_profile(self, text: str) -> None:
+        if text not in ("fast", "full"):
+            raise ValueError(f"{text!r} is no profile: fast or full")
+        self.profile = text
+
+    def limit(self, name: str, parse: Callable[[str], int]) -> Callable[[str], None]:
+        def apply(text: str) -> None:
+            self.limits[name] = parse(text)
+
+        return apply
+
+    def options(self) -> list[Option]:
+        """The table of options, for both commands."""
+        return [
+            Option("--rw", "PATH", "writes below PATH go through to the host (repeatable)",
+                   self.rw.append),
+            Option("--ro", "PATH", "show PATH too, read-only (repeatable)", self.ro.append),
+            Option("--root", "DIR", "a directory in place of the host's file tree", self.set_root),
+            Option("--uid", "UID[:GID]", "user and group of the guest (default: the caller's)",
+                   self.set_user),
+            Option("--env", "NAME=VALUE", "set a variable; NAME alone passes the caller's on",
+                   self.set_env),
+            Option("--clear-env", "", "start with an empty environment", self.setter("clear_env")),
+            Option("--workdir", "DIR", "working directory of the guest", self.storer("workdir")),
+            Option("--hostname", "NAME", "name of the guest's machine", self.storer("hostname")),
+            Option("--mem", "SIZE", "most memory of the guest (512M, 2G)", self.limit("memory", size)),
+            Option("--pids", "N", "most processes and threads", self.limit("tasks", count)),
+            Option("--timeout", "SECONDS", "end the guest after that time; exit status 124",
+                   self.set_timeout),
+            Option("--profile", "fast|full", "fast: data calls on granted descriptors run natively"
+                   "\nfull: every call reaches the kernel", self.set_profile),
+            Option("--machine", "NAME", "what runs the guest: native", self.storer("machine")),
+            Option("--diff", "", "print at the end what the guest added, changed or deleted",
+                   self.setter("diff")),
+            Option("--keep", "DIR", "save what the guest added or changed into DIR",
+                   self.storer("keep")),
+            Option("--explain-denials", "", "tell at the end what was refused and what would grant"
+                   " it\n(default if standard error is a terminal)", self.setter("denials")),
+            Option("--no-denials", "", "do not", self.setter("denials", False)),
+            Option("--kernel-log", "", "print the kernel's log at the end", self.setter("log")),
+        ]  # fmt: skip
+
+    def storer(self, name: str) -> Callable[[str], None]:
+        return lambda text: setattr(self, name, text)
+
+    def setter(self, name: str, value: bool = True) -> Callable[[str], None]:
+        return lambda text: setattr(self, name, value)
+
+    def set_timeout(self, text: str) -> None:
+        self.timeout = seconds(text)
+
+    # --- what comes of them ----------------------------------------------------------------------
+    def environment(self) -> dict[str, str]:
+        found = {} if self.clear_env else dict(os.environ)
+        for name, value in self.env.items():
+            if value is None:
+                found.pop(name, None)
+            else:
+                found[name] = value
+        return found
+
+    def guest_dir(self) -> str:
+        if self.workdir is not None:
+            return self.workdir
+        return "/" if self.root is not None else os.getcwd()
+
+    def make_kernel(self) -> Kernel:
+        """Build the guest's world. OSError, ValueError for options it cannot follow."""
+        from ring3.kernel import Kernel
+
+        kernel = Kernel(
+            profile=self.profile,
+            machine=self.machine,
+            root=self.root,
+            rw=self.rw,
+            ro=self.ro,
+            uid=self.uid,
+            gid=self.gid,
+            hostname=self.hostname,
+        )
+        kernel.world.limits.update(self.limits)
+        return kernel
+
+
+def user_id(text: str) -> tuple[int, int]:
+    """(uid, its group) of a number or a name."""
+    if text.isdigit():
+        return int(text), int(text)
+    import pwd
+
+    try:
+        entry = pwd.getpwnam(text)
+    except KeyError:
+        raise ValueError(f"no user {text!r}") from None
+    return entry.pw_uid, entry.pw_gid
+
+
+def group_id(text: str) -> int:
+    if text.isdigit():
+        return int(text)
+    import grp
+
+    try:
+        return grp.getgrnam(text).gr_gid
+    except KeyError:
+        raise ValueError(f"no group {text!r}") from None
+
+
+# --- running --------------------------------------------------------------------------------------
+def say(text: str) -> None:
+    """A line of ring3's own on standard error."""
+    os.write(2, f"ring3: {text}\n".encode("utf-8", "surrogateescape"))
+
+
+def run_guest(
+    options: GuestOptions, argv: list[str], prepare: Callable[[Kernel], None] | None = None
+) -> int:
+    """Build a world, run *argv* in it, report; the wait status for ``leave``.
+
+    *prepare* may add observers before the program starts.
+    """
+    try:
+        kernel = options.make_kernel()
+    except (OSError, ValueError) as bad:
+        say(said_of(bad))
+        return OWN_ERROR << 8
+    refusals = None
+    try:
+        if prepare is not None:
+            prepare(kernel)
+        if options.denials or (options.denials is None and os.isatty(2)):
+            from ring3.cli.refusals import Refusals
+
+            refusals = Refusals(kernel)
+        return run_program(kernel, options, argv)
+    finally:
+        report(kernel, options, refusals)
+        kernel.close()
+
+
+def said_of(bad: Exception) -> str:
+    if isinstance(bad, OSError) and bad.strerror:
+        return f"{bad.filename}: {bad.strerror}" if bad.filename else bad.strerror
+    return str(bad)
+
+
+def run_program(kernel: Kernel, options: GuestOptions, argv: list[str]) -> int:
+    from ring3.abi.errno import ENOENT, Errno
+
+    try:
+        guest = kernel.spawn(argv, env=options.environment(), cwd=options.guest_dir())
+    except (Errno, OSError) as failed:
+        number = failed.number if isinstance(failed, Errno) else failed.errno
+        text = failed.text if isinstance(failed, Errno) else failed.strerror
+        say(f"{argv[0]}: {told_of_exec(number, text, ENOENT.number)}")
+        if isinstance(failed, Errno) and failed.reason:
+            say(f"  {failed.reason}")
+        return (NOT_FOUND if number == ENOENT.number else NOT_EXECUTABLE) << 8
+    with Forwarding(kernel, guest):
+        try:
+            status = guest.wait(options.timeout)
+        except TimeoutError:
+            return time_out(guest, options)
+    return status
+
+
+def told_of_exec(number: int | None, text: str | None, enoent: int) -> str:
+    return "command not found" if number == enoent else (text or "cannot be executed")
+
+
+def time_out(guest: GuestProcess, options: GuestOptions) -> int:
+    """End a guest whose time is up: first as timeout(1) does, then for certain."""
+    say(f"the guest ran longer than {options.timeout:g} s and is ended")
+    guest.send_signal(signal.SIGTERM)
+    try:
+        guest.wait(1)
+    except TimeoutError:
+        guest.send_signal(signal.SIGKILL)
+    return TIMED_OUT << 8
+
+
+class Forwarding:
+    """While it is open, signals to ring3 go to the guest instead."""
+
+    def __init__(self, kernel: Kernel, guest: GuestProcess) -> None:
+        self.kernel = kernel
+        self.guest = guest
+        self.old: dict[int, Any] = {}
+
+    def __enter__(self) -> Forwarding:
+        for signo in FORWARDED:
+            self.old[signo] = signal.signal(signo, self.forward)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for signo, handler in self.old.items():
+            signal.signal(signo, handler)
+
+    def forward(self, signo: int, frame: object) -> None:
+        group = self.guest.process.group
+        if signo in FROM_TERMINAL:
+            from ring3.task.signals import SigInfo, send_to_process
+
+            with self.kernel.lock:
+                for member in list(group.members):
+                    send_to_process(member, SigInfo(signo, 0x80))
+                self.kernel.settle()
+        else:
+            self.guest.send_signal(signo)
+        if signo == signal.SIGTSTP:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def leave(status: int) -> int:
+    """The exit status for wait status *status*; dies of the guest's signal if that killed it."""
+    signo = status & 0x7F
+    if not signo:
+        return status >> 8 & 0xFF
+    sys.stdout.flush()
+    sys.stderr.flush()
+    import resource
+
+    # The guest's core, if it has one, is the guest's: ours would only be confusing.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    try:
+        signal.signal(signo, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signo])
+        os.kill(os.getpid(), signo)
+    except (OSError, ValueError):
+        pass  # a signal that cannot be had: SIGKILL's number is still told
+    return 128 + signo
+
+
+def report(kernel: Kernel, options: GuestOptions, refusals: Any) -> None:
+    """What was asked to be told when the guest is gone."""
+    if refusals is not None:
+        for line in refusals.lines():
+            say(line)
+    if options.log:
+        os.write(2, kernel.log().encode("utf-8", "surrogateescape"))
+    if options.diff or options.keep:
+        from ring3.cli.changes import keep, print_changes
+
+        found = list(kernel.view.changes())
+        if options.diff:
+            print_changes(found)
+        if options.keep:
+            keep(found, options.keep)
+
+
+def checked(argv: list[str] | None, usage: str) -> list[str]:
+    """The guest's words, of which there must be some."""
+    if not argv:
+        raise BadUsage(f"no command given; usage: {usage}")
+    return argv
