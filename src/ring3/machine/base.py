@@ -264,8 +264,8 @@ class Unborn:
     def resume(self) -> None: ...
     def kill(self) -> None: ...
     def set_limit(self, which: int, soft: int, hard: int) -> None: ...
-    def cpu_ns(self) -> int:
-        return 0
+    def cpu_ns(self) -> tuple[int, int]:
+        return 0, 0
 
     def process_cpu_ns(self) -> int:
         return 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 from typing import TYPE_CHECKING, Annotated
 
 from ring3.abi.capability import CAP_SYS_ADMIN, CAP_SYSLOG
@@ -145,9 +146,10 @@ def sysinfo(t: Task, out: Out[Bytes]) -> int:
     if word == 32 and max(sizes) >> 32:
         unit = 4096
         sizes = tuple(size // unit for size in sizes)  # type: ignore[assignment]
-    uptime_ns = t.world.clock.monotonic_ns() - t.world.boot_ns
+    # A guest reads the host's CLOCK_BOOTTIME natively; this has to agree with it.
+    uptime_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     loads = [int(load * LOAD_SHIFT) for load in os.getloadavg()]
-    seconds = -(-uptime_ns // SECOND_NS)
+    seconds = uptime_ns // SECOND_NS + 1
     threads = min(len(t.world.tasks), 0xFFFF)
     out.store_bytes(SYSINFO[word].pack(seconds, *loads, *sizes, threads, 0, 0, unit))
     return 0

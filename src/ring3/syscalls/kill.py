@@ -32,10 +32,11 @@ def may_signal(t: Task, process: Process, signo: int) -> None:
     """EINVAL for no signal, EPERM if *t* may not send it to *process*."""
     if not 0 <= signo <= NSIG:
         raise EINVAL("signal number")
-    if process is t.process or process.leader is None:
+    if process is t.process or t.cred.capable(CAP_KILL):
         return
-    mine, theirs = t.cred, process.leader.cred
-    if {mine.euid, mine.uid} & {theirs.suid, theirs.uid} or mine.capable(CAP_KILL):
+    mine, leader = {t.cred.euid, t.cred.uid}, process.leader
+    # init has no thread, and is root's
+    if mine & ({leader.cred.suid, leader.cred.uid} if leader is not None else {0}):
         return
     if signo == SIGCONT and process.session is t.process.session:
         return

@@ -78,7 +78,7 @@ def child_info(process: Process, code: int, status: int) -> SigInfo:
     """The SIGCHLD siginfo about *process*: *code* CLD_*, *status* exit code or signal."""
     user_ticks, system_ticks = clock_ticks(process)
     leader = process.leader
-    return SigInfo(
+    info = SigInfo(
         SIGCHLD,
         code,
         pid=process.pid,
@@ -87,6 +87,8 @@ def child_info(process: Process, code: int, status: int) -> SigInfo:
         utime=user_ticks,
         stime=system_ticks,
     )
+    info.form = "chld"
+    return info
 
 
 def tell_parent(process: Process, code: int, signo: int) -> None:

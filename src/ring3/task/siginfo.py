@@ -84,6 +84,7 @@ class SigInfo:
         "errno",
         "error",
         "fd",
+        "form",
         "overrun",
         "pid",
         "raw",
@@ -141,6 +142,9 @@ class SigInfo:
         self.trapno = trapno
         """Exception vector and error code, for the machine context of a handler's frame."""
         self.error = error
+        self.form = ""
+        """The member of the union where signal and code do not tell it (a child's exit signal
+        other than SIGCHLD)."""
         self.raw = b""
         """The 128 bytes a program gave to rt_sigqueueinfo(2); they are passed on as they are."""
         self.timer: Any = None
@@ -161,6 +165,8 @@ class SigInfo:
     @property
     def layout(self) -> str:
         """Which member of the union is in use (a key of FIELDS)."""
+        if self.form:
+            return self.form
         code = self.code
         if SI_USER < code < SI_KERNEL:
             known = KERNEL_LAYOUTS.get(self.signo)

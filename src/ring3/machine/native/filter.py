@@ -77,6 +77,9 @@ NOTIFIED: Final = (
 ).split()
 """Calls that Docker's default profile lets through and whose answer is a number."""
 
+BY_CLOCK: Final = ("clock_gettime", "clock_getres")
+"""A negative clock id names a process or thread by the kernel's own number: notified."""
+
 FUTEX_COMMAND: Final = 0x7F
 FUTEX_FREE: Final = (0, 1, 3, 4, 5, 9, 10)
 """WAIT WAKE REQUEUE CMP_REQUEUE WAKE_OP WAIT_BITSET WAKE_BITSET; the rest (PI) names thread ids,
@@ -162,7 +165,7 @@ def build(profile: str) -> bytes:
     asm.equal(AUDIT_X86_64, None, "trap")
     asm.load(NR)
     for name in free:
-        if name != "futex":
+        if name != "futex" and name not in BY_CLOCK:
             asm.equal(NUMBERS[name], "allow")
     asm.load(IP_HIGH)
     asm.equal(SHIM_TEXT >> 32, None, "guest")
@@ -181,6 +184,8 @@ def build(profile: str) -> bytes:
     if profile == "fast":
         asm.equal(NUMBERS["futex"], "futex")
         asm.equal(NUMBERS["mmap"], "mmap")
+        for name in BY_CLOCK:
+            asm.equal(NUMBERS[name], "clock")
     for name in NOTIFIED:
         if name in NUMBERS and name not in free and not (profile == "full" and in_vehicle(name)):
             asm.equal(NUMBERS[name], "notify")
@@ -189,6 +194,9 @@ def build(profile: str) -> bytes:
     asm.load(arg_low(3))
     asm.any_bit(MAP_ANONYMOUS, None, "notify")
     asm.any_bit(MAP_FIXED_ANY, "notify", "allow")
+    asm.label("clock")
+    asm.load(arg_low(0))
+    asm.any_bit(1 << 31, "notify", "allow")
     asm.label("futex")
     asm.load(arg_low(1))
     asm.mask(FUTEX_COMMAND)

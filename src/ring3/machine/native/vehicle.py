@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import resource
-import time
 from typing import TYPE_CHECKING, Any
 
 from ring3.abi.errno import Errno
 from ring3.abi.syscalls_x86_64 import NUMBERS
+from ring3.machine.native import usage
 from ring3.machine.native.context import NativeContext, load_context
 from ring3.machine.native.filter import FROM_SHIM, HARMLESS, OWN_MEMORY
 from ring3.machine.native.loading import Exec
@@ -122,13 +122,17 @@ class NativeVehicle:
     def exit_group(self, status: int, wakes: Sequence[int] = ()) -> Result:
         return ExitThread(True, wakes)
 
-    def cpu_ns(self) -> int:
-        """Host CPU time of this thread."""
-        return clock_ns((~self.tid << 3) | 6)
+    def cpu_ns(self) -> tuple[int, int]:
+        """(user, system) host CPU time of this thread."""
+        return usage.thread_ns(self.process.pid, self.tid)
 
     def process_cpu_ns(self) -> int:
         """Host CPU time of the whole process."""
-        return clock_ns((~self.process.pid << 3) | 2)
+        return usage.process_clock_ns(self.process.pid)
+
+    def process_usage(self) -> usage.HostUsage | None:
+        """What the process has used so far; None if it is gone."""
+        return usage.process_usage(self.process.pid)
 
     def resume(self) -> None:
         """Ask again whether the vehicle may return to user mode (it was held back)."""
@@ -233,10 +237,3 @@ def limit_process(pid: int, which: int, soft: int) -> None:
 
 UNNOTIFIED = frozenset(NUMBERS[name] for name in (*FROM_SHIM, *OWN_MEMORY, *HARMLESS))
 """What the filter lets the shim call without asking."""
-
-
-def clock_ns(clock: int) -> int:
-    try:
-        return time.clock_gettime_ns(clock)
-    except OSError:
-        return 0  # the thread is gone
