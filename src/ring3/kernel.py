@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import pkgutil
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from ring3.abi.errno import Errno
 from ring3.abi.signal import SI_KERNEL, SIGCHLD, SIGPIPE, SIGTTIN, SIGTTOU, SIGXCPU, SIGXFSZ
 from ring3.core.park import Park
 from ring3.machine.base import Fault, Result, UserContext
+from ring3.syscalls.families import FAMILIES
 from ring3.syscalls.trap import Gate, any_attention
 from ring3.task.lifecycle import new_init, process_gone
 from ring3.task.signals import RUN, SigInfo, deliver, force, send_to_task
@@ -34,10 +34,12 @@ HOST_MADE = frozenset((SIGPIPE, SIGXFSZ, SIGXCPU, SIGTTIN, SIGTTOU))
 
 
 def load_calls() -> None:
-    """Import every family of system calls: each enters its handlers in the table."""
-    package = importlib.import_module("ring3.syscalls")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"ring3.syscalls.{module.name}")
+    """Import every family of system calls: each enters its handlers in the table.
+
+    A kernel does without: its table imports a family at its first trap (``syscalls.families``).
+    """
+    for family in FAMILIES:
+        importlib.import_module(f"ring3.syscalls.{family}")
 
 
 class Supervision:
@@ -133,7 +135,6 @@ class Kernel:
     ) -> None:
         from ring3.kernel_setup import build_mounts, new_machine, register_openers
 
-        load_calls()
         self.world = World()
         self.world.hostname = hostname.encode()
         self.supervision = Supervision(self.world)

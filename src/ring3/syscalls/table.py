@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final, overload
 
+from ring3.syscalls.families import family_of
 from ring3.abi.types import I386, X86_64, Abi, Ptr, Record, RecordCodec, Scalar
 
 if TYPE_CHECKING:
@@ -147,10 +148,18 @@ def numbers(abi: Abi) -> dict[str, int]:
     return module.NUMBERS  # type: ignore[no-any-return]
 
 
+def declared(name: str) -> Call | None:
+    """The call *name*, importing the family it is declared in; None if nothing serves it."""
+    if (call := CALLS.get(name)) is None and (family := family_of(name)):
+        importlib.import_module(f"ring3.syscalls.{family}")
+        call = CALLS.get(name)
+    return call
+
+
 class Dispatch:
     """The calls of one ABI by number, bound one by one as they are first trapped."""
 
-    __slots__ = ("abi", "binders", "calls", "names", "unimplemented")
+    __slots__ = ("abi", "binders", "names", "unimplemented")
 
     def __init__(self, abi: Abi, unimplemented: Callable[[Task, int, str], int]) -> None:
         self.abi = abi
@@ -158,16 +167,16 @@ class Dispatch:
         """Called with the task, the number and the name ("" if no ABI has it)."""
         known = numbers(abi)
         self.names = {nr: name for name, nr in known.items()}
-        self.calls = {nr: CALLS[name] for name, nr in known.items() if name in CALLS}
         self.binders: list[Binder] = [
             self._unbound(nr) for nr in range(max(known.values()) + 1)
         ]
 
     def _unbound(self, nr: int) -> Binder:
         def first(t: Task, registers: Sequence[int]) -> Result:
-            call = self.calls.get(nr)
+            name = self.names.get(nr, "")
+            call = declared(name)
             if call is None:
-                return self.unimplemented(t, nr, self.names.get(nr, ""))
+                return self.unimplemented(t, nr, name)
             binder = self.binders[nr] = call.bind(self.abi)
             return binder(t, registers)
 

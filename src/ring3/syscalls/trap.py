@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ring3.abi.errno import ENOSYS, Errno
 from ring3.abi.types import I386, X86_64
 from ring3.core.park import Park
-from ring3.syscalls.table import CALLS, Call, Dispatch
+from ring3.syscalls.table import Call, Dispatch, declared
 from ring3.task.task import FILTERED, OBSERVED, SIGNALS, SWAPPED_MASK, Task
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Gate:
                 if verdict is not None:
                     break
         if t.attention & OBSERVED:
-            call = CALLS.get(name)
+            call = declared(name)
             for observer in self.observers:
                 observer.enter(t, nr, name, call, args)
         return verdict
@@ -170,7 +170,7 @@ class Gate:
 
     def tell_exit(self, t: Task, result: int | None, reason: str = "") -> None:
         name = self.dispatch(t).names.get(t.nr, "")
-        call: Call | None = CALLS.get(name)
+        call: Call | None = declared(name)
         for observer in self.observers:
             observer.exit(t, t.nr, name, call, t.args, result, reason)
 
