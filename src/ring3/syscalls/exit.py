@@ -62,4 +62,8 @@ def exit_group(t: Task, status: Int) -> Result:
     for other in process.threads.values():
         if other is not t:
             other.unpark()
-    return t.vehicle.exit_group(status, give_up_locks(t))
+    wakes = give_up_locks(t)
+    for other in process.threads.values():
+        if other is not t:
+            wakes += give_up_locks(other)
+    return t.vehicle.exit_group(status, wakes)

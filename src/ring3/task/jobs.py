@@ -66,12 +66,39 @@ def terminate(process: Process, status: int) -> None:
     process.exit_status = status
     process.wait_event = None
     vehicle = None
+    bury_locks(process)
     for task in list(process.threads.values()):
         task.attention |= SIGNALS
         task.unpark()
         vehicle = vehicle or getattr(task, "vehicle", None)
     if vehicle is not None:
         vehicle.kill()
+
+
+def bury_locks(process: Process) -> None:
+    """Mark the robust locks of threads that are about to be killed, and let waiters see it.
+
+    Nobody can run a FUTEX_WAKE in the host any more, so threads of other processes that may wait
+    there are interrupted: their wait starts again, and finds the word changed.
+    """
+    marked: list[int] = []
+    for task in process.threads.values():
+        if task.robust_list:
+            from ring3.task.pifutex import robust_exit
+
+            marked += robust_exit(task)
+    if not marked:
+        return
+    if process.world.machine.can_bind:
+        for other in process.world.tasks.values():
+            if other.process is not process and other.parked is None and not other.exiting:
+                other.vehicle.interrupt()
+        return
+    from ring3.task.futex import key_of, wake
+
+    task = next(iter(process.threads.values()))
+    for addr in marked:
+        wake(process.world, key_of(task, addr, False), 1)
 
 
 def child_info(process: Process, code: int, status: int) -> SigInfo:
