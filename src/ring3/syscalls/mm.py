@@ -59,6 +59,8 @@ def mmap(
         raise ENODEV
     inode.pin()
     t.process.mapped_files.append(inode)
+    if file.place is not None:
+        t.process.map_places[inode] = file.place
     return t.space.map(t.vehicle, addr, length, prot, flags, file, offset)
 
 

@@ -112,6 +112,8 @@ def copy_process(t: Task, pid: int, flags: int) -> Process:
     new.mapped_files = list(old.mapped_files)
     for inode in new.mapped_files:
         inode.pin()
+    new.map_places = dict(old.map_places)
+    new.coredump_filter = old.coredump_filter
     new.join(old.group)
     world.processes[pid] = new
     return new
@@ -168,6 +170,9 @@ def become(t: Task, program: Program, stack: StackBuilder) -> None:
     t.comm = program.filename.rsplit(b"/", 1)[-1][:15]
     drop_posix_timers(process)
     unmap_files(process)
+    for elf in (program.elf, program.interpreter):
+        if elf is not None and elf.file.place is not None:
+            process.map_places[elf.file.inode] = elf.file.place
     release_vfork(t)
 
 
@@ -186,6 +191,7 @@ def release_vfork(t: Task) -> None:
 
 def unmap_files(process: Process) -> None:
     files, process.mapped_files = process.mapped_files, []
+    process.map_places = {}
     for inode in files:
         inode.unpin()
 

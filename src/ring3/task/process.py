@@ -96,6 +96,9 @@ class Process:
         self.personality = 0
         self.mapped_files: list[Any] = []
         """Inodes that a mapping keeps alive until exec or exit."""
+        self.map_places: dict[Any, Any] = {}
+        """Inode -> the place it was mapped by, for the names in /proc/PID/maps."""
+        self.coredump_filter = 0x33
 
     def __hash__(self) -> int:
         return self.pid

@@ -1,0 +1,52 @@
+"""/proc/PID/mounts, mountinfo and mountstats. Polling them tells of changes (POLLPRI)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ring3.vfs.mount import escape
+from ring3.vfs.path import point_path
+
+if TYPE_CHECKING:
+    from ring3.vfs.inode import Walker
+    from ring3.vfs.mount import MountTable
+    from ring3.vfs.path import Place
+    from ring3.views.proc_pid import Subject
+
+
+def view_of(subject: Subject) -> tuple[MountTable, Place]:
+    """The mount namespace and root directory of a process. EINVAL for one that ended."""
+    from ring3.abi.errno import EINVAL, ESRCH
+
+    try:
+        task = subject.need_task()
+    except ESRCH:
+        raise EINVAL("the process has ended") from None
+    if not hasattr(task, "fs"):
+        raise EINVAL("the process has no files")
+    root = task.fs.root
+    table: MountTable | None = root.mount.table
+    if table is None:
+        raise EINVAL("the root directory is not mounted any more")
+    return table, root
+
+
+def mounts(subject: Subject, who: Walker) -> bytes:
+    table, root = view_of(subject)
+    return table.mounts(root)
+
+
+def mountinfo(subject: Subject, who: Walker) -> bytes:
+    table, root = view_of(subject)
+    return table.mountinfo(root)
+
+
+def mountstats(subject: Subject, who: Walker) -> bytes:
+    table, root = view_of(subject)
+    lines = []
+    for mount in table:
+        where = point_path(mount, root)
+        if where is not None:
+            fields = (escape(mount.source), escape(where), mount.fs.name.encode())
+            lines.append(b"device %s mounted on %s with fstype %s\n" % fields)
+    return b"".join(lines)
