@@ -80,6 +80,7 @@ class Blocked(WaitQueue):
         if self in self.locks.blocked:
             self.locks.blocked.remove(self)
             self.owner.blocked.remove(self)
+            self.locks.retire()
 
     def blockers(self) -> Iterator[Owner]:
         for owner, _found in self.locks.conflicts(self.owner, self.first, self.last, self.kind):
@@ -105,6 +106,7 @@ class BlockedFlock(WaitQueue):
         super().remove(waiter)
         if self in self.locks.blocked_flocks:
             self.locks.blocked_flocks.remove(self)
+            self.locks.retire()
 
 
 class InodeLocks:
@@ -219,6 +221,7 @@ class InodeLocks:
         if held is not None:
             self.unflock(file)
         if kind == F_UNLCK:
+            self.retire()
             return
         if self.inode is not None:
             self.inode.locks = self  # giving the old lock up may have retired the list

@@ -85,7 +85,9 @@ def get_lock(t: Task, file: File, cmd: int, arg: int, *, wide: bool = False) -> 
         raise EINVAL("lock type")
     first, last = bounds(file, lock)
     owner = owner_for(t, file, cmd, lock)
-    found = locks_of(file).first_conflict(owner, first, last, lock.type)
+    locks = locks_of(file)
+    found = locks.first_conflict(owner, first, last, lock.type)
+    locks.retire()
     if found is None:
         lock.type = F_UNLCK
     else:

@@ -62,7 +62,7 @@ def wait(k: Kitchen, t: Task, ep: int, timeout: int = 0, most: int = 8) -> list[
     k.turn()
     at = k.memory.room(12 * most)
     count = call(t, "epoll_wait", ep, at, most, timeout)
-    return [struct.unpack("<IQ", k.memory.get(at + 12 * i, 12)) for i in range(count)]  # type: ignore[misc]
+    return [struct.unpack("<IQ", k.memory.get(at + 12 * i, 12)) for i in range(count)]
 
 
 def test_level_triggered_tells_again(k: Kitchen) -> None:
@@ -169,7 +169,7 @@ def test_close_removes(k: Kitchen) -> None:
     assert wait(k, t, ep) == [(EPOLLIN, r)]  # the description lives on
     call(t, "close", keep)
     assert wait(k, t, ep) == []
-    assert not t.fds.get(ep).items  # type: ignore[attr-defined]
+    assert not t.fds.get(ep).items
 
 
 def test_hang_up_needs_no_asking(k: Kitchen) -> None:
