@@ -131,6 +131,10 @@ class Assembler:
             if self.reach(far, yes) > 250:
                 self.code[far] = (op, "@next", no or "@skip", value)
                 self.code.insert(far + 1, (0x05, yes, None, 0))
+            elif yes == "@next":  # its own "ja" stands behind it already
+                self.code[far] = (op, yes, "@skip", value)
+                far += 1
+                self.code.insert(far + 1, (0x05, no, None, 0))
             else:
                 self.code[far] = (op, yes or "@skip", "@next", value)
                 self.code.insert(far + 1, (0x05, no, None, 0))
