@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ring3.abi.errno import ENOSYS, Errno
 from ring3.abi.types import I386, X86_64
-from ring3.core.park import Park
+from ring3.core.park import RESTART_BLOCK, RESTART_SYS, Park
 from ring3.syscalls.table import Call, Dispatch, declared
 from ring3.task.task import FILTERED, OBSERVED, SIGNALS, SWAPPED_MASK, Task
 
@@ -157,14 +157,17 @@ class Gate:
         """A call that the machine (or another task) finished."""
         t.memo = None
         t.interrupted = False
-        return self.leave(t, result) if t.attention else result
+        # A wait in the host that was broken off for nothing (-512) is made again on the way out.
+        if t.attention or -RESTART_BLOCK <= result <= -RESTART_SYS:
+            return self.leave(t, result)
+        return result
 
     def leave(self, t: Task, result: int, failed: Errno | None = None) -> Result | None:
         """The slow way out: tell observers, deliver signals."""
         t.interrupted = False
         if t.attention & OBSERVED:
             self.tell_exit(t, result, failed.reason if failed is not None else "")
-        if t.attention & (SIGNALS | SWAPPED_MASK):
+        if t.attention & (SIGNALS | SWAPPED_MASK) or -RESTART_BLOCK <= result <= -RESTART_SYS:
             return t.vehicle.slow_return(result)
         return result
 
