@@ -226,6 +226,19 @@ def take_signal(t: Task, wanted: In[int], info: Out[SigInfo], timeout: In[Any]) 
     raise Park(t.process.handlers.event, deadline_ns=deadline, restart=RESTART_NEVER)
 
 
+def slowly(t: Task, edit: Callable[[UserContext], None]) -> Result:
+    """Have *edit* change the context; what it leaves in rax is the result that observers see."""
+
+    def then(context: UserContext) -> None:
+        edit(context)
+        if t.attention & OBSERVED:
+            result = (context.regs.rax ^ 1 << 63) - (1 << 63)
+            for observer in t.world.observers:
+                observer.exit(t, t.nr, "", None, t.args, result, "")
+
+    return t.vehicle.slow_return(0, then)
+
+
 # --- stacks and frames --------------------------------------------------------------------------
 @syscall
 def sigaltstack(t: Task, new: In[StackT], old: Out[StackT]) -> Result:
@@ -242,7 +255,7 @@ def sigaltstack(t: Task, new: In[StackT], old: Out[StackT]) -> Result:
         except Errno as failed:
             context.regs.rax = (1 << 64) - failed.number
 
-    return t.vehicle.slow_return(0, edit)
+    return slowly(t, edit)
 
 
 def swap_stack(t: Task, sp: int, new: StackT | None, old: Out[StackT]) -> None:
@@ -260,7 +273,7 @@ def swap_stack(t: Task, sp: int, new: StackT | None, old: Out[StackT]) -> None:
 @syscall
 def rt_sigreturn(t: Task) -> Result:
     """Leave a signal handler: go on with the context that its frame saved."""
-    return t.vehicle.slow_return(0, lambda context: signals.sigreturn(t, context))
+    return slowly(t, lambda context: signals.sigreturn(t, context))
 
 
 @syscall
