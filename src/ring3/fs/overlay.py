@@ -74,7 +74,9 @@ class OverlayFs(TmpFs):
         """The inode that shows *lower*, found as *name* in *parent*; its attributes are fresh."""
         found = self.faces.get(lower)
         if found is not None:
-            if not found.owned:
+            if found.owned:
+                found.refresh()
+            else:
                 found.follow()
             return found
         st = lower.stat()
