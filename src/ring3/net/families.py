@@ -26,6 +26,7 @@ from ring3.abi.socket import (
     IPPROTO_ICMPV6,
     IPPROTO_TCP,
     IPPROTO_UDP,
+    IPPROTO_UDPLITE,
     SOCK_DGRAM,
     SOCK_PACKET,
     SOCK_RAW,
@@ -43,7 +44,11 @@ TYPES: Final = 11
 """SOCK_MAX."""
 PROTOCOLS: Final = 263
 """IPPROTO_MAX."""
-INET_PROTOCOL: Final = {SOCK_STREAM: IPPROTO_TCP, SOCK_DGRAM: IPPROTO_UDP}
+INET_PROTOCOLS: Final = {
+    SOCK_STREAM: (IPPROTO_TCP,),
+    SOCK_DGRAM: (IPPROTO_UDP, IPPROTO_UDPLITE),
+}
+"""By type; the first is what protocol 0 stands for."""
 
 
 def create(
@@ -90,12 +95,13 @@ def create_inet(
         if not raw:
             raise EPERM("CAP_NET_RAW")
         raise EPERM("raw sockets are not served: the guest's network has no packets")
-    if type_ not in INET_PROTOCOL:
+    if type_ not in INET_PROTOCOLS:
         raise ESOCKTNOSUPPORT
     ping = IPPROTO_ICMP if domain == AF_INET else IPPROTO_ICMPV6
     if type_ == SOCK_DGRAM and protocol == ping:
         raise EACCES("no group may send pings (net.ipv4.ping_group_range)")
-    if protocol not in (0, INET_PROTOCOL[type_]):
+    protocol = protocol or INET_PROTOCOLS[type_][0]
+    if protocol not in INET_PROTOCOLS[type_]:
         raise EPROTONOSUPPORT
     if type_ == SOCK_STREAM:
         from ring3.net.tcp import TcpSocket
@@ -103,7 +109,7 @@ def create_inet(
         return TcpSocket(net, domain, flags, creator)
     from ring3.net.udp import UdpSocket
 
-    return UdpSocket(net, domain, flags, creator)
+    return UdpSocket(net, domain, protocol, flags, creator)
 
 
 def create_pair(

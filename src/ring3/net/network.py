@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ring3.abi.errno import EADDRNOTAVAIL, ENETUNREACH
-from ring3.abi.socket import IPPROTO_TCP, IPPROTO_UDP
+from ring3.abi.socket import IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE
 from ring3.net.address import (
     LOOPBACK4,
     LOOPBACK6,
@@ -39,7 +39,7 @@ class Network:
         self.clock = clock
         self.abstract: dict[bytes, Any] = {}
         """Abstract unix name (with its leading NUL) -> the socket bound to it."""
-        self.ports = {IPPROTO_TCP: PortTable(), IPPROTO_UDP: PortTable()}
+        self.ports = {p: PortTable() for p in (IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE)}
         self.port_range = (FIRST_EPHEMERAL, LAST_EPHEMERAL)
         """net.ipv4.ip_local_port_range."""
         self.first_free_port = 1024

@@ -1,6 +1,6 @@
 """Options of sockets whose value is an int that is kept as it was set.
 
-One line per option: name (of ``abi.socket``), rule, default, and who has it. Rules: ``bool`` keeps
+One line per option: name (of ``abi.socket``, or with its number), rule, default, and who has it. Rules: ``bool`` keeps
 0 or 1; ``bit`` takes nothing but 0 and 1; ``LOW..HIGH`` is a range; ``any`` takes every int;
 ``none`` can be read only. Behaviour beyond being kept is where the option matters (``options``,
 ``udp``, ``tcp``, ``inet``). Checked against the host by tests/unit/net/test_options.py.
@@ -111,6 +111,9 @@ TCP_IS_MPTCP none 0 tcp
 IPPROTO_UDP
 UDP_CORK bool 0 udp
 UDP_GRO bool 0 udp
+IPPROTO_UDPLITE
+UDPLITE_SEND_CSCOV=10 any 0 udp
+UDPLITE_RECV_CSCOV=11 any 0 udp
 SOL_NETLINK
 NETLINK_PKTINFO bool 0 netlink
 NETLINK_BROADCAST_ERROR bool 0 netlink
@@ -147,7 +150,9 @@ def read_table(text: str) -> dict[tuple[int, int], IntOption]:
             level = OUR_NAMES[line] if line in OUR_NAMES else getattr(names, line)
         elif words:
             name, rule, default, who = words
-            found[level, getattr(names, name)] = IntOption(rule, int(default), who)
+            name, _, number = name.partition("=")
+            key = int(number) if number else getattr(names, name)
+            found[level, key] = IntOption(rule, int(default), who)
     return found
 
 

@@ -74,7 +74,7 @@ class Cargo:
     The files are held from the moment a cargo is made until it is taken or dropped.
     """
 
-    __slots__ = ("cred", "files", "net")
+    __slots__ = ("cred", "facts", "files", "net")
 
     def __init__(
         self, net: Network, files: tuple[File, ...] = (), cred: Ucred | None = None
@@ -82,6 +82,8 @@ class Cargo:
         self.net = net
         self.files = files
         self.cred = cred
+        self.facts: dict[tuple[int, int], int] = {}
+        """Of internet datagrams: (level, control message) -> value, for this message alone."""
         for file in files:
             file.hold()
         if files:

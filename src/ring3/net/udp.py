@@ -28,13 +28,13 @@ from ring3.abi.socket import (
     IP_TTL,
     IPPROTO_IP,
     IPPROTO_IPV6,
-    IPPROTO_UDP,
     IPV6_HOPLIMIT,
     IPV6_PKTINFO,
     IPV6_RECVHOPLIMIT,
     IPV6_RECVPKTINFO,
     IPV6_RECVTCLASS,
     IPV6_TCLASS,
+    IPV6_UNICAST_HOPS,
     MSG_OOB,
     SO_BROADCAST,
     SOCK_DGRAM,
@@ -54,16 +54,19 @@ if TYPE_CHECKING:
 MOST4: Final = 65535 - 20 - 8
 MOST6: Final = 65535 - 8
 BROADCASTS: Final = (MAPPED + b"\xff\xff\xff\xff", MAPPED + b"\x7f\xff\xff\xff")
+Option = tuple[int, int]
 INT: Final = struct.Struct("<i")
 
 
 class UdpSocket(QueueSocket, InetSocket):
-    """One UDP socket."""
+    """One UDP (or UDP-Lite, which differs in its checksum) socket."""
 
     __slots__ = ()
 
-    def __init__(self, net: Network, domain: int, flags: int, creator: Ucred) -> None:
-        super().__init__(net, domain, SOCK_DGRAM, IPPROTO_UDP, flags, creator)
+    def __init__(
+        self, net: Network, domain: int, protocol: int, flags: int, creator: Ucred
+    ) -> None:
+        super().__init__(net, domain, SOCK_DGRAM, protocol, flags, creator)
         self.set_up_inet()
 
     def connect(self, raw: bytes) -> None:
@@ -95,8 +98,7 @@ class UdpSocket(QueueSocket, InetSocket):
 
     # --- data --------------------------------------------------------------------------------
     def transmit(self, data: bytes, flags: int, to: Any, cargo: Cargo | None) -> int:
-        if cargo is not None:
-            cargo.drop()
+        facts = cargo.facts if cargo is not None else {}
         if len(data) > 0xFFFF:
             raise EMSGSIZE
         if flags & MSG_OOB:
@@ -110,7 +112,7 @@ class UdpSocket(QueueSocket, InetSocket):
         if not self.local[1]:
             self.ports.autobind(self, self.any_ip)
         source = self.net.source(ip) if is_any(self.local[0]) else self.local[0]
-        self.carry(data, (source, self.local[1]), (ip, port))
+        self.carry(data, (source, self.local[1]), (ip, port), facts)
         return len(data)
 
     def route(self, to: bytes | None) -> Endpoint:
@@ -128,7 +130,9 @@ class UdpSocket(QueueSocket, InetSocket):
             raise EACCES("a broadcast needs SO_BROADCAST")
         return self.net.destination(ip), port
 
-    def carry(self, data: bytes, source: Endpoint, destination: Endpoint) -> None:
+    def carry(
+        self, data: bytes, source: Endpoint, destination: Endpoint, facts: dict[Option, int]
+    ) -> None:
         """Bring a message to whoever is bound to *destination*, if anybody is."""
         target = self.ports.find(destination, source, listening=False)
         if target is None:
@@ -139,29 +143,35 @@ class UdpSocket(QueueSocket, InetSocket):
         assert isinstance(target, UdpSocket)
         datagram = Datagram(data, store_inet(source, target.domain))
         if target.queued + datagram.size <= target.receive_buffer:
-            datagram.controls = target.describe(destination[0], self)
+            datagram.controls = target.describe(destination[0], self.options | facts)
             target.deliver(datagram)
 
-    def describe(self, ip: bytes, sender: UdpSocket) -> list[tuple[int, int, bytes]]:
-        """The control messages this socket asked for, about a message to *ip*."""
+    def describe(self, ip: bytes, sender: dict[Option, int]) -> list[tuple[int, int, bytes]]:
+        """The control messages this socket asked for, about a message to *ip*.
+
+        *sender*: the sender's options and what it said of this message.
+        """
         found = []
         wants = self.options.get
-        if wants((IPPROTO_IP, IP_PKTINFO)) and is_v4(ip):
-            info = INT.pack(LOOPBACK_INDEX) + ip[12:] + ip[12:]
-            found.append((IPPROTO_IP, IP_PKTINFO, info))
-        if wants((IPPROTO_IP, IP_RECVTTL)) and is_v4(ip):
-            ttl = sender.options.get((IPPROTO_IP, IP_TTL), 64)
-            found.append((IPPROTO_IP, IP_TTL, INT.pack(ttl)))
-        if wants((IPPROTO_IP, IP_RECVTOS)) and is_v4(ip):
-            tos = sender.options.get((IPPROTO_IP, IP_TOS), 0)
-            found.append((IPPROTO_IP, IP_TOS, bytes([tos & 0xFF])))
+        if is_v4(ip):
+            if wants((IPPROTO_IP, IP_PKTINFO)):
+                info = INT.pack(LOOPBACK_INDEX) + ip[12:] + ip[12:]
+                found.append((IPPROTO_IP, IP_PKTINFO, info))
+            if wants((IPPROTO_IP, IP_RECVTTL)):
+                found.append((IPPROTO_IP, IP_TTL, INT.pack(sender.get((IPPROTO_IP, IP_TTL), 64))))
+            if wants((IPPROTO_IP, IP_RECVTOS)):
+                tos = sender.get((IPPROTO_IP, IP_TOS), 0)
+                found.append((IPPROTO_IP, IP_TOS, bytes([tos & 0xFF])))
         if self.domain == AF_INET6:
             if wants((IPPROTO_IPV6, IPV6_RECVPKTINFO)):
                 found.append((IPPROTO_IPV6, IPV6_PKTINFO, ip + INT.pack(LOOPBACK_INDEX)))
             if wants((IPPROTO_IPV6, IPV6_RECVHOPLIMIT)):
-                found.append((IPPROTO_IPV6, IPV6_HOPLIMIT, INT.pack(64)))
+                hops = sender.get((IPPROTO_IPV6, IPV6_UNICAST_HOPS), 64)
+                hops = sender.get((IPPROTO_IPV6, IPV6_HOPLIMIT), hops)
+                found.append((IPPROTO_IPV6, IPV6_HOPLIMIT, INT.pack(hops)))
             if wants((IPPROTO_IPV6, IPV6_RECVTCLASS)):
-                found.append((IPPROTO_IPV6, IPV6_TCLASS, INT.pack(0)))
+                tclass = sender.get((IPPROTO_IPV6, IPV6_TCLASS), 0)
+                found.append((IPPROTO_IPV6, IPV6_TCLASS, INT.pack(tclass)))
         return found
 
     # --- ending ------------------------------------------------------------------------------

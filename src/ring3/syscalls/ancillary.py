@@ -8,15 +8,29 @@ from typing import TYPE_CHECKING, Final
 from ring3.abi.capability import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE
 from ring3.abi.errno import EBADF, EFAULT, EINVAL, EMFILE, EPERM, ESRCH, ETOOMANYREFS
 from ring3.abi.socket import (
+    AF_INET,
+    AF_INET6,
     AF_UNIX,
+    IP_PKTINFO,
+    IP_TOS,
+    IP_TTL,
+    IPPROTO_IP,
+    IPPROTO_IPV6,
+    IPV6_DONTFRAG,
+    IPV6_HOPLIMIT,
+    IPV6_PKTINFO,
+    IPV6_TCLASS,
     MSG_CMSG_CLOEXEC,
     SCM_CREDENTIALS,
     SCM_RIGHTS,
+    SO_MARK,
     SO_PASSCRED,
+    SO_PRIORITY,
     SO_TIMESTAMP_NEW,
     SO_TIMESTAMP_OLD,
     SO_TIMESTAMPNS_NEW,
     SO_TIMESTAMPNS_OLD,
+    SOCK_DGRAM,
     SOL_SOCKET,
 )
 from ring3.net.control import ControlWriter
@@ -30,6 +44,18 @@ if TYPE_CHECKING:
 
 MOST_FILES: Final = 253
 """SCM_MAX_FD."""
+SOCKET_FACTS: Final = (SCM_RIGHTS, SCM_CREDENTIALS, SO_MARK, SO_PRIORITY)
+"""Control messages of SOL_SOCKET that internet sockets take, though nothing comes of them."""
+IP_FACTS: Final = {
+    (IPPROTO_IP, IP_PKTINFO): (12, 0, 0),
+    (IPPROTO_IP, IP_TTL): (4, 1, 255),
+    (IPPROTO_IP, IP_TOS): (1, 0, 255),
+    (IPPROTO_IPV6, IPV6_PKTINFO): (20, 0, 0),
+    (IPPROTO_IPV6, IPV6_HOPLIMIT): (4, -1, 255),
+    (IPPROTO_IPV6, IPV6_TCLASS): (4, -1, 255),
+    (IPPROTO_IPV6, IPV6_DONTFRAG): (4, 0, 1),
+}
+"""(least length, lowest value, highest value) of what may be said of one datagram."""
 UCRED: Final = struct.Struct("<iII")
 STAMPS: Final = (
     (SO_TIMESTAMP_OLD, 1000, False),
@@ -42,6 +68,8 @@ STAMPS: Final = (
 
 def load_cargo(t: Task, sock: Socket, control: bytes) -> Cargo | None:
     """What the control messages of a send say. EINVAL, EBADF, EPERM, ESRCH, ETOOMANYREFS."""
+    if sock.domain in (AF_INET, AF_INET6):
+        return load_facts(t, sock, control) if control else None
     files: list[File] = []
     cred = ucred(t) if sock.domain == AF_UNIX else None
     rights = 0
@@ -62,6 +90,30 @@ def load_cargo(t: Task, sock: Socket, control: bytes) -> Cargo | None:
     if files:
         check_in_flight(t, sock, cred)
     return Cargo(sock.net, tuple(files), cred)
+
+
+def load_facts(t: Task, sock: Socket, control: bytes) -> Cargo:
+    """Control messages of TCP and UDP. Those of IP have a say in the one message they are with.
+
+    EINVAL, in the order of __sock_cmsg_send, ip_cmsg_send and ip6_datagram_send_ctl.
+    """
+    cargo = Cargo(sock.net)
+    datagram = sock.type == SOCK_DGRAM
+    for level, kind, content in split_controls(control, t.memory.word):
+        if level == SOL_SOCKET:
+            if kind not in SOCKET_FACTS:
+                raise EINVAL(f"control message {kind}")
+        elif datagram and level in (IPPROTO_IP, IPPROTO_IPV6):
+            least, low, high = IP_FACTS.get((level, kind), (0, 0, 0))
+            if not least or len(content) < least:
+                raise EINVAL(f"control message {kind}")
+            if low < high:
+                value = int.from_bytes(content[:4], "little", signed=len(content) >= 4)
+                if not low <= value <= high:
+                    raise EINVAL(f"{low} to {high}")
+                if value >= 0:
+                    cargo.facts[level, kind] = value
+    return cargo
 
 
 def load_files(t: Task, content: bytes) -> list[File]:
