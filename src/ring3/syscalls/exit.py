@@ -13,16 +13,21 @@ from ring3.task.task import Task
 @syscall(name="exit")
 def exit_(t: Task, status: Int) -> Result:
     """End this thread; the last one ends the process with *status*."""
+    return end_thread(t, (status & 0xFF) << 8)
+
+
+def end_thread(t: Task, wait_status: int) -> Result:
+    """End this thread alone; the last one ends the process with *wait_status* (wait(2))."""
     process = t.process
     alone = len(process.threads) == 1
     if alone:
         process.state = "dying"
-        process.exit_status = (status & 0xFF) << 8
+        process.exit_status = wait_status
     wakes = give_up_locks(t, clear_tid(t))
     vehicle = t.vehicle
     if not alone:
-        exit_thread(t, (status & 0xFF) << 8)
-    return vehicle.exit_thread(status, wakes)
+        exit_thread(t, wait_status)
+    return vehicle.exit_thread(wait_status >> 8, wakes)
 
 
 def clear_tid(t: Task) -> int:

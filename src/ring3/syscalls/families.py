@@ -77,6 +77,7 @@ FAMILIES = {
         "sched_rr_get_interval_time64 sched_setaffinity sched_setattr sched_setparam "
         "sched_setscheduler sched_yield"
     ),
+    "seccomp": "seccomp",
     "signal": (
         "pause restart_syscall rt_sigaction rt_sigpending rt_sigprocmask rt_sigreturn "
         "rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 sigaltstack"

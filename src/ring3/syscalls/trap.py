@@ -52,7 +52,9 @@ class Gate:
         if t.attention & (OBSERVED | FILTERED):
             verdict = self.before(t, nr, args)
             if verdict is not None:
-                return self.leave(t, verdict)
+                if verdict.__class__ is not int:
+                    return verdict
+                return None if t.process.state == "dying" else self.leave(t, verdict)
         try:
             if t.abi == "x86_64":
                 result = self.x86_64.binders[nr](t, args)
@@ -84,13 +86,17 @@ class Gate:
             return self.leave(t, -failed.number)
         return None
 
-    def before(self, t: Task, nr: int, args: Sequence[int]) -> int | None:
-        """Filters, then the enter event. An int is the result of a call that is not to run."""
+    def before(self, t: Task, nr: int, args: Sequence[int]) -> Result | None:
+        """Filters, then the enter event. Not None: the result of a call that is not to run."""
         table = self.dispatch(t)
         name = table.names.get(nr, "")
-        verdict = None
+        verdict: Result | None = None
         if t.attention & FILTERED:
-            for judge in self.filters:
+            if t.seccomp is not None:
+                from ring3.syscalls.seccomp import judge as seccomp_judge
+
+                verdict = seccomp_judge(t, nr, name, args)
+            for judge in self.filters if verdict is None else ():
                 verdict = judge(t, nr, name, args)
                 if verdict is not None:
                     break

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ring3.abi.resource import RLIMIT_CPU, RLIMIT_NPROC
+from ring3.abi.capability import CAP_SYS_ADMIN, CAP_SYS_RESOURCE
 from ring3.abi.errno import EAGAIN
+from ring3.abi.resource import RLIMIT_CPU, RLIMIT_NPROC
 from ring3.abi.sched import (
     CLONE_CHILD_CLEARTID,
     CLONE_CLEAR_SIGHAND,
@@ -19,7 +20,6 @@ from ring3.abi.sched import (
     CLONE_THREAD,
     CLONE_VM,
 )
-from ring3.abi.capability import CAP_SYS_ADMIN, CAP_SYS_RESOURCE
 from ring3.core.park import WaitQueue
 from ring3.task.process import Process
 from ring3.task.scheduling import inherited
@@ -63,6 +63,7 @@ def copy_task(t: Task, flags: int, child_tid: int) -> Task:
     child.sigmask = t.sigmask
     child.attention = t.attention & (OBSERVED | FILTERED)
     child.sched = inherited(t)
+    child.seccomp = t.seccomp
     child.fds = share(t.fds) if flags & CLONE_FILES else t.fds.copy()
     child.fs = share(t.fs) if flags & CLONE_FS else t.fs.copy()
     # A thread starts without an alternate stack; a fork keeps it, vfork's child borrows it.
@@ -114,6 +115,7 @@ def copy_process(t: Task, pid: int, flags: int) -> Process:
         inode.pin()
     new.map_places = dict(old.map_places)
     new.coredump_filter = old.coredump_filter
+    new.without_terminal = old.without_terminal
     new.join(old.group)
     world.processes[pid] = new
     return new

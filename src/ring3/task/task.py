@@ -73,6 +73,7 @@ class Task:
         "robust_list",
         "saved_mask",
         "sched",
+        "seccomp",
         "sigmask",
         "space",
         "tid",
@@ -124,6 +125,8 @@ class Task:
         """The parent waits here until this task execs or exits."""
         self.sched: Any = None
         """Scheduling policy and parameters (syscalls/sched.py)."""
+        self.seccomp: Any = None
+        """Mode and filters (syscalls/seccomp.py), with the FILTERED bit set."""
         self.exiting = False
 
     # --- standing in wait queues ---------------------------------------------------------------
