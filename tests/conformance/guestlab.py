@@ -6,6 +6,8 @@ Used by ``run.py`` (the developers' command) and ``test_conformance.py``.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import hashlib
 import os
 import signal
@@ -189,6 +191,17 @@ def run_guest(exe: Path, where: Where, arguments: list[str], timeout: float) -> 
         return _run(argv, scratch, env, where.uid, timeout)
 
 
+_live: set[subprocess.Popen[bytes]] = set()
+
+
+@atexit.register
+def kill_all() -> None:
+    """End every run of this process that still goes on; sessions of their own outlive us."""
+    for process in list(_live):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def _run(
     argv: list[str], cwd: Path, env: dict[str, str], uid: int | None, timeout: float
 ) -> Outcome:
@@ -204,6 +217,7 @@ def _run(
         group=uid,
         extra_groups=None if uid is None else [],
     )
+    _live.add(process)
     try:
         out, err = process.communicate(timeout=timeout)
         status = _status(process.returncode)
@@ -213,9 +227,12 @@ def _run(
             out, err = process.communicate(timeout=5)
         except subprocess.TimeoutExpired as late:  # a stray child holds the pipe
             out, err = late.output or b"", late.stderr or b""
-            process.stdout and process.stdout.close()
-            process.stderr and process.stderr.close()
         status = f"timeout after {timeout:g} s"
+    finally:
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+    _live.discard(process)  # not on an exception: atexit ends it then
     return Outcome(parse(out.decode(errors="replace")), status, err.decode(errors="replace"))
 
 

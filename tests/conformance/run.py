@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +68,9 @@ def cache_directory() -> Path:
     path.mkdir(mode=0o755, exist_ok=True)
     if path.is_symlink() or path.stat().st_uid != os.geteuid():
         raise SystemExit(f"{path} belongs to somebody else")
+    for scratch in path.glob("guest-*"):  # what a killed run left
+        if time.time() - scratch.stat().st_mtime > 3600:
+            shutil.rmtree(scratch, ignore_errors=True)
     return path
 
 
@@ -179,7 +185,15 @@ def main() -> int:
     return 1 if bad else 0
 
 
+def stop(signo: int, _frame: object) -> None:
+    """Take every running guest along when this command is ended."""
+    lab.kill_all()
+    os._exit(128 + signo)
+
+
 if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, stop)
     try:
         sys.exit(main())
     except lab.BuildError as error:
