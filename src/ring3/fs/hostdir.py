@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EISDIR, ENOENT, EPERM, ESTALE, EXDEV
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ring3.vfs.inode import Entry, Inode
 
 DIR_FLAGS = PATH_FLAGS | os.O_DIRECTORY
+ENCODING = sys.getfilesystemencoding()
 
 
 class HostDir(HostInode):
@@ -70,14 +72,16 @@ class HostDir(HostInode):
         return self.fs.inode_for(st, self, name)
 
     def iterate(self) -> list[Entry]:
-        encode = os.fsencode
         try:
             fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.dir_fd())
         except OSError as error:
             raise refused(error) from None
         try:
             with os.scandir(fd) as entries:
-                return [(encode(e.name), e.inode(), kind_of(e)) for e in entries]
+                return [
+                    (e.name.encode(ENCODING, "surrogateescape"), e.inode(), kind_of(e))
+                    for e in entries
+                ]
         except OSError as error:
             raise refused(error) from None
         finally:
@@ -125,8 +129,8 @@ class HostDir(HostInode):
         return self.made(name, -1, uid, gid)
 
     def mknod(self, name: bytes, mode: int, rdev: int, uid: int, gid: int) -> Inode:
-        if mode & S_IFMT in (S_IFCHR, S_IFBLK):
-            raise EPERM("device nodes do not reach the host")
+        if mode & S_IFMT in (S_IFCHR, S_IFBLK) and (rdev or mode & S_IFMT == S_IFBLK):
+            raise EPERM("device nodes do not reach the host")  # but an overlay's whiteout may
         try:
             os.mknod(name, mode, dir_fd=self.dir_fd())
         except OSError as error:
