@@ -93,11 +93,14 @@ class FakeMemory:
 class FakeVehicle:
     def __init__(self) -> None:
         self.kicks = 0
-
+        self.resumed = 0
         self.killed = False
 
     def interrupt(self) -> None:
         self.kicks += 1
+
+    def resume(self) -> None:
+        self.resumed += 1
 
     def kill(self) -> None:
         self.killed = True

@@ -113,7 +113,7 @@ class Frame64:
         would overflow."""
         stack = task.alt_stack
         sp = rsp - RED_ZONE
-        nested = stack.in_use(sp)
+        nested = stack.in_use(rsp)
         entering = stack.wanted(action, sp)
         if entering:
             sp = stack.sp + stack.size
