@@ -160,7 +160,8 @@ def ring3_command(where: Where, scratch: Path) -> list[str]:
 def parse(text: str) -> dict[str, str]:
     """Turn a guest's output into {behaviour: what it said}; stray lines are kept."""
     lines: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in text.rstrip("\n").split("\n") if text else []:
+        line = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
         name, colon, said = line.partition(":")
         if not colon or not name.replace("_", "").isalnum():
             name, said = line, ""

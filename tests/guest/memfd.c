@@ -154,3 +154,19 @@ BEHAVIOUR(holes)
     SHOW("punch", ok(fallocate(fd, 3, 1 << 19, 65536)));
     SHOW("no_data", ret(lseek(fd, 0, SEEK_DATA)));
 }
+
+BEHAVIOUR(set_id_bits_clear)
+{
+    struct stat st;
+    drop_root();
+    int fd = MUST(memfd_create("x", 0));
+    SHOW("fchmod", ok(fchmod(fd, 06755)));
+    CHECK(fstat(fd, &st) == 0);
+    say("set=%o", st.st_mode & 07777);
+    CHECK(write(fd, "x", 1) == 1 && fstat(fd, &st) == 0);
+    say("after_write=%o", st.st_mode & 07777);
+    CHECK(fchmod(fd, 04755) == 0 && ftruncate(fd, 0) == 0 && fstat(fd, &st) == 0);
+    say("after_truncate=%o", st.st_mode & 07777);
+    CHECK(fchmod(fd, 04755) == 0 && fchown(fd, -1, getegid()) == 0 && fstat(fd, &st) == 0);
+    say("after_chown=%o", st.st_mode & 07777);
+}
