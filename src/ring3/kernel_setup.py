@@ -108,11 +108,14 @@ def discard(task: Task) -> None:
 
 
 def attach_stdio(task: Task, stdio: Sequence[int | None]) -> None:
-    from ring3.drivers.stdio import open_host
+    from ring3.drivers.console import adopt
+    from ring3.drivers.stdio import open_streams
 
-    for number, host_fd in enumerate(stdio):
-        if host_fd is not None:
-            task.fds.replace(number, open_host(task.world, host_fd))
+    files = open_streams(task.world, stdio)
+    for number, file in enumerate(files):
+        if file is not None:
+            task.fds.replace(number, file)
+    adopt(task.world, task.process.session, files)
 
 
 def find_program(task: Task, name: bytes, path: str) -> tuple[bytes, Place]:
@@ -136,14 +139,46 @@ def find_program(task: Task, name: bytes, path: str) -> tuple[bytes, Place]:
 
 
 def register_openers(world: World) -> None:
-    """Who opens FIFOs and devices."""
+    """Who opens FIFOs and devices. The table is one for all worlds: each opener serves the world
+    of who opens (*world* for the kernel itself)."""
     from ring3.abi.stat import S_IFCHR, S_IFIFO
-    from ring3.drivers.mem import open_mem
-    from ring3.ipc.fifo import open_fifo
     from ring3.vfs.special import register
 
-    register(lambda who, place, flags: open_fifo(world, place.inode, flags, who), S_IFIFO)
+    def of(who: Any) -> Any:
+        return getattr(who, "world", world)
+
+    def open_fifo(who: Any, place: Place, flags: int) -> Any:
+        from ring3.ipc.fifo import open_fifo
+
+        return open_fifo(of(who), place.inode, flags, who)
+
+    def open_mem(who: Any, place: Place, flags: int) -> Any:
+        from ring3.drivers.mem import open_mem
+
+        return open_mem(who, place, flags)
+
+    def open_tty(who: Any, place: Place, flags: int) -> Any:
+        from ring3.task.terminal import open_controlling
+
+        return open_controlling(who, flags)
+
+    def open_console(who: Any, place: Place, flags: int) -> Any:
+        from ring3.drivers.console import open_console
+
+        return open_console(of(who), who, flags)
+
+    def open_ptmx(who: Any, place: Place, flags: int) -> Any:
+        return of(who).ptys.open_master(who, flags)
+
+    def open_pts(who: Any, place: Place, flags: int) -> Any:
+        return of(who).ptys.open_slave(who, place.inode.rdev, flags)
+
+    register(open_fifo, S_IFIFO)
     register(open_mem, S_IFCHR, 1)
+    register(open_tty, S_IFCHR, 5, 0)
+    register(open_console, S_IFCHR, 5, 1)
+    register(open_ptmx, S_IFCHR, 5, 2)
+    register(open_pts, S_IFCHR, 136)
 
 
 def build_mounts(kernel: Kernel, root: str | None, rw: Sequence[str], ro: Sequence[str]) -> Any:

@@ -147,12 +147,16 @@ def default_view(
 def mount_own(view: View, world: World, gid: int) -> None:
     """The kernel's own filesystems."""
     from ring3.views.devfs import DevFs
+    from ring3.views.devpts import DevPts
     from ring3.views.procfs import ProcFs
     from ring3.views.sysfs import SysFs
 
     view.mount(ProcFs(world), b"/proc", PLAIN)
     view.mount(SysFs(world), b"/sys", PLAIN)
     view.mount(DevFs(), b"/dev", MS_NOSUID | MS_RELATIME)
+    pts = DevPts(world)
+    view.mount(pts, b"/dev/pts", MS_NOSUID | MS_NOEXEC | MS_RELATIME)
+    pts.table.mount = walk(view.boot, None, b"/dev/pts").mount
     view.mount(TmpFs(limit=64 << 20), b"/dev/shm", PLAIN & ~MS_NOEXEC, b"shm")
 
 

@@ -33,22 +33,16 @@ ENTROPY_BITS = 256
 
 
 class MemDevice(File):
-    """One open description. *minor* says which device."""
+    """One open description of device *minor*; *fd* is taken over where it is open already."""
 
     __slots__ = ("fd", "minor")
     kind: ClassVar[str] = "char"
     seekable: ClassVar[bool] = True
 
-    def __init__(self, minor: int, flags: int) -> None:
+    def __init__(self, minor: int, flags: int, fd: int = -1) -> None:
         super().__init__(flags)
         self.minor = minor
-        wanted = flags & (O_ACCMODE | O_NONBLOCK) | os.O_CLOEXEC | os.O_NOCTTY
-        try:
-            self.fd = os.open("/dev/" + NAMES[minor], wanted)
-        except FileNotFoundError:
-            raise ENXIO("the host has no such device") from None
-        except OSError as error:
-            raise from_os_error(error) from None
+        self.fd = fd if fd >= 0 else open_device(minor, flags)
         self.bind_fd = self.fd
 
     def set_status(self, flags: int) -> None:
@@ -119,6 +113,17 @@ class MemDevice(File):
 
     def release(self) -> None:
         os.close(self.fd)
+
+
+def open_device(minor: int, flags: int) -> int:
+    """A host description of memory device *minor*. ENXIO if the host has none."""
+    wanted = flags & (O_ACCMODE | O_NONBLOCK) | os.O_CLOEXEC | os.O_NOCTTY
+    try:
+        return os.open("/dev/" + NAMES[minor], wanted)
+    except FileNotFoundError:
+        raise ENXIO("the host has no such device") from None
+    except OSError as error:
+        raise from_os_error(error) from None
 
 
 def open_mem(who: Walker, place: Place, flags: int) -> File:

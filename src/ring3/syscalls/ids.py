@@ -112,4 +112,5 @@ def setsid(t: Task) -> int:
     session = Session(process.pid, process)
     t.world.sessions[process.pid] = session
     process.join(ProcessGroup(process.pid, session))
+    process.without_terminal = False
     return process.pid

@@ -136,6 +136,8 @@ def is_orphaned(group: ProcessGroup, ignoring: Process | None = None) -> bool:
         if member is ignoring or member.state == "zombie":
             continue
         if parent is None or parent is member.world.init:
+            if group.session.watched and group.session.leader is member:
+                return False
             continue
         if parent.group is not group and parent.group.session is group.session:
             return False

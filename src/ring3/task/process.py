@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 class Session:
     """setsid(2): the process groups that share a controlling terminal."""
 
-    __slots__ = ("groups", "leader", "sid", "terminal")
+    __slots__ = ("groups", "hung_up", "leader", "sid", "terminal", "watched")
 
     def __init__(self, sid: int, leader: Process | None) -> None:
         self.sid = sid
         self.leader = leader
         self.terminal: Any = None
-        """The controlling terminal (drivers.tty), or None."""
+        """The controlling terminal (task.terminal.Terminal), or None."""
+        self.hung_up: ProcessGroup | None = None
+        """What was the foreground group when the terminal was hung up."""
+        self.watched = False
+        """Somebody outside (the caller of ring3) continues the leader's group when it stops."""
         self.groups: set[ProcessGroup] = set()
 
 
@@ -35,6 +39,8 @@ class ProcessGroup:
         self.session = session
         self.members: set[Process] = set()
         session.groups.add(self)
+        if session.terminal is not None:
+            session.terminal.changed()
 
 
 class Process:
@@ -99,6 +105,8 @@ class Process:
         self.map_places: dict[Any, Any] = {}
         """Inode -> the place it was mapped by, for the names in /proc/PID/maps."""
         self.coredump_filter = 0x33
+        self.without_terminal = False
+        """TIOCNOTTY: it gave up the session's controlling terminal for itself."""
 
     def __hash__(self) -> int:
         return self.pid

@@ -36,6 +36,7 @@ from ring3.task.jobs import child_info, release_orphans
 from ring3.task.resources import Usage, children_usage, process_usage
 from ring3.task.sending import send_to_process
 from ring3.task.siginfo import SigInfo
+from ring3.task.terminal import leader_gone
 
 if TYPE_CHECKING:
     from ring3.task.process import Process
@@ -55,6 +56,8 @@ def announce_exit(process: Process) -> None:
     process.pending.clear()
     drop_timers(process)
     adopt_orphans(process)
+    if process.session.leader is process:
+        leader_gone(process)
     release_orphans(process, process.parent, process)
     process.exit_event.wake()
     if tell_exit(process):

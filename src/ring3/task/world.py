@@ -10,6 +10,7 @@ from ring3.core.log import KernelLog
 from ring3.core.park import WaitQueue
 from ring3.core.reactor import Reactor
 from ring3.ipc.space import IpcSpace
+from ring3.task.terminal import Terminals
 
 if TYPE_CHECKING:
     from ring3.machine.base import Machine, Supervisor
@@ -64,6 +65,9 @@ class World:
         """The initial mount namespace (vfs)."""
         self.net: Any = None
         """The network (net.network.Network), made when the first socket is."""
+        self.terminals = Terminals(self)
+        self.ptys: Any = None
+        """Pseudo-terminals (drivers.pty.PtyTable), made with the default view."""
 
     def new_pid(self) -> int:
         """The next free id, counting on from the last one as Linux does."""

@@ -1,0 +1,314 @@
+"""Pseudo-terminals: host pairs underneath, numbered and guarded by us.
+
+The host's line discipline edits, echoes and buffers. It has nobody to signal, for vehicles have no
+controlling terminal; so what goes into a master passes here, and keys like ^C become signals to
+the slave's foreground. A master is therefore never bound; slaves may be (``tty``).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ring3.abi import ioctl as io
+from ring3.abi.errno import EAGAIN, EINVAL, EIO, ENODEV, ENOSPC, ENOTTY, ENXIO, from_os_error
+from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, O_WRONLY
+from ring3.abi.poll import POLLERR, POLLHUP, POLLIN
+from ring3.abi.signal import SIGINT, SIGQUIT, SIGTSTP, SIGWINCH
+from ring3.core.park import Park
+from ring3.drivers.tty import (
+    AT_ONCE,
+    JOB_REQUESTS,
+    READING,
+    SETTING,
+    Settings,
+    TtyFile,
+    check_exclusive,
+    settings_of,
+)
+from ring3.ipc.hostfile import HostStream, host_error
+from ring3.vfs.special import makedev, minor
+
+if TYPE_CHECKING:
+    from ring3.abi.types import Memory
+    from ring3.drivers.tty import Control
+    from ring3.vfs.file import File
+    from ring3.vfs.inode import Walker
+    from ring3.vfs.path import Place
+
+PTS_MAJOR = 136
+MOST = 4096
+"""Terminals of one world (kernel.pty.max)."""
+KEYS = ((io.VINTR, SIGINT), (io.VQUIT, SIGQUIT), (io.VSUSP, SIGTSTP))
+DISABLED = 0
+"""_POSIX_VDISABLE: a control character that is switched off."""
+
+
+class PtyTable:
+    """The terminals that have a number: pairs, and consoles (drivers.console)."""
+
+    def __init__(self, world: Any) -> None:
+        self.world = world
+        self.pairs: dict[int, Any] = {}
+        """Number -> PtyPair or Console."""
+        self.consoles: dict[int, Any] = {}
+        """Host device number -> Console."""
+        self.mount: Any = None
+        """Where /dev/pts is shown: slaves that were not opened by name belong there."""
+
+    def number(self) -> int:
+        """The lowest number that is free. ENOSPC."""
+        for index in range(MOST):
+            if index not in self.pairs:
+                return index
+        raise ENOSPC(f"{MOST} terminals are the limit")
+
+    def place(self, index: int) -> Place | None:
+        """/dev/pts/*index*."""
+        from ring3.vfs.path import Place
+
+        if self.mount is None:
+            return None
+        dentry = self.mount.root.look(b"%d" % index, 0.0)
+        return None if dentry is None else Place(self.mount, dentry)
+
+    def open_master(self, who: Walker, flags: int) -> PtyMaster:
+        """/dev/ptmx: a new pair."""
+        index = self.number()
+        try:
+            fd = os.open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
+            fcntl.ioctl(fd, io.TIOCSPTLCK, bytes(4))
+        except FileNotFoundError:
+            raise ENODEV("the host has no /dev/ptmx") from None
+        except OSError as error:
+            raise from_os_error(error) from None
+        pair = PtyPair(self, index, fd, who.cred.fsuid)
+        self.pairs[index] = pair
+        return PtyMaster(pair, fd, flags)
+
+    def open_slave(self, who: Walker, rdev: int, flags: int) -> File:
+        """Open the terminal with device number *rdev*. EIO, ENXIO."""
+        found = self.pairs.get(minor(rdev))
+        if found is None:
+            raise ENXIO("no such terminal")
+        file: File = found.open(who, flags)
+        return file
+
+
+class PtyPair:
+    """A master and its slaves."""
+
+    def __init__(self, table: PtyTable, index: int, fd: int, uid: int) -> None:
+        self.table = table
+        self.index = index
+        self.fd = fd
+        """The master's host descriptor, -1 once it was closed."""
+        self.uid = uid
+        self.locked = True
+        self.exclusive = False
+        self.control: Control = table.world.terminals.make(makedev(PTS_MAJOR, index))
+        self.control.changed = self.changed
+        self.control.open = self.open
+        self.slaves: list[PtySlave] = []
+
+    def open(self, who: Walker, flags: int) -> PtySlave:
+        """Another open description of the slave. EIO if locked or hung up."""
+        if self.locked or self.fd < 0:
+            raise EIO("locked" if self.fd >= 0 else "the master was closed")
+        check_exclusive(who, self.exclusive)
+        wanted = flags & (O_ACCMODE | O_NONBLOCK) | O_NOCTTY | O_CLOEXEC
+        try:
+            fd = fcntl.ioctl(self.fd, io.TIOCGPTPEER, wanted)
+        except OSError as error:
+            raise host_error(error) from None
+        slave = PtySlave(self, fd, flags & ~O_NOCTTY)
+        if not flags & O_NOCTTY:
+            self.control.opened(who, flags & O_ACCMODE != O_WRONLY)
+        return slave
+
+    def changed(self) -> None:
+        for slave in self.slaves:
+            slave.rebind()
+
+    def hang_up(self) -> None:
+        """The master was closed: readers and writers of the slave find out from the host."""
+        self.fd = -1
+        table = self.table
+        if table.pairs.get(self.index) is self:
+            del table.pairs[self.index]
+        table.world.terminals.forget(self.control)
+        if table.mount is not None:
+            dentry = table.mount.root.children.get(b"%d" % self.index)
+            if dentry is not None:
+                dentry.kill()
+        self.control.hang_up()
+
+
+class PtySlave(TtyFile):
+    __slots__ = ("pair",)
+
+    def __init__(self, pair: PtyPair, fd: int, flags: int) -> None:
+        self.pair = pair
+        world = pair.table.world
+        super().__init__(world.reactor, world.clock, fd, flags, pair.control)
+        pair.slaves.append(self)
+
+    def is_exclusive(self) -> bool:
+        return self.pair.exclusive
+
+    def set_exclusive(self, on: bool) -> None:
+        self.pair.exclusive = on
+
+    def release(self) -> None:
+        if self in self.pair.slaves:
+            self.pair.slaves.remove(self)
+        super().release()
+
+
+class PtyMaster(HostStream):
+    """The other end of a terminal. The host's description never blocks: nothing is bound to it,
+    and O_NONBLOCK is the guest's own flag here."""
+
+    __slots__ = ("caller", "pair", "quoted")
+    kind: ClassVar[str] = "tty"
+    wants_caller: ClassVar[bool] = True
+
+    def __init__(self, pair: PtyPair, fd: int, flags: int) -> None:
+        world = pair.table.world
+        super().__init__(world.reactor, fd, flags & ~O_NOCTTY)
+        self.bind_fd = None
+        self.pair = pair
+        self.caller: Any = None
+        self.quoted = False
+        """The last key was VLNEXT: the next one is taken literally."""
+
+    def called_by(self, task: Any) -> None:
+        self.caller = task
+
+    def set_status(self, flags: int) -> None:
+        self.flags = flags
+
+    # --- data ----------------------------------------------------------------------------------
+    def host_read(self, size: int) -> bytes:
+        if not self.poll() & (POLLIN | POLLHUP | POLLERR):
+            self.wait()
+        try:
+            return os.read(self.fd, size)
+        except BlockingIOError:
+            self.wait()
+        except OSError as error:
+            raise host_error(error) from None
+
+    def read(self, size: int) -> bytes:
+        if self.pushed or not size:
+            return super().read(size)
+        return self.host_read(size)
+
+    def write(self, data: bytes) -> int:
+        if not data:
+            return 0
+        settings = settings_of(self.fd)
+        try:
+            done = os.write(self.fd, data)
+        except BlockingIOError:
+            raise self.full() from None
+        except OSError as error:
+            raise host_error(error) from None
+        if settings.lflag & io.ISIG and not settings.lflag & io.EXTPROC:
+            self.signal_keys(data[:done], settings)
+        return done
+
+    def full(self) -> Exception:
+        """The slave's buffer is full: later."""
+        return EAGAIN() if self.flags & O_NONBLOCK else Park(self.queue, restart=self.restart)
+
+    def signal_keys(self, data: bytes, settings: Settings) -> None:
+        """Send the signals of the keys in *data* to the slave's foreground, in order."""
+        cc = settings.cc
+        keys = {cc[which]: signo for which, signo in KEYS if cc[which] != DISABLED}
+        quote = -1
+        if settings.canonical and settings.lflag & io.IEXTEN and cc[io.VLNEXT] != DISABLED:
+            quote = cc[io.VLNEXT]
+        if not self.quoted and quote not in data and not any(key in data for key in keys):
+            return
+        for byte in data:
+            key = byte & 0x7F if settings.iflag & io.ISTRIP else byte
+            if self.quoted:
+                self.quoted = False
+            elif key == quote:
+                self.quoted = True
+            elif key in keys:
+                self.pair.control.signal(keys[key])
+
+    # --- requests ------------------------------------------------------------------------------
+    def ioctl(self, memory: Memory, request: int, arg: int) -> int:
+        pair = self.pair
+        if request == io.TIOCNOTTY:
+            raise ENOTTY("a master is no controlling terminal")
+        if request in JOB_REQUESTS:
+            return pair.control.control(self.caller, memory, request, arg, True)
+        if request in READING:
+            memory.store(arg, self.ask(request, bytes(READING[request])))
+            return 0
+        if request in SETTING:
+            size = SETTING[request]
+            self.ask(AT_ONCE[size], memory.load(arg, size))
+            return 0
+        if request == io.TIOCSWINSZ:
+            size_wanted = memory.load(arg, 8)
+            if self.ask(io.TIOCGWINSZ, bytes(8)) != size_wanted:
+                self.ask(request, size_wanted)
+                pair.control.signal(SIGWINCH)
+            return 0
+        if request == io.TIOCGPTN:
+            memory.store(arg, pair.index.to_bytes(4, "little"))
+            return 0
+        if request == io.TIOCGPTPEER:
+            return self.open_peer(arg)
+        return self.rare(memory, request, arg)
+
+    def rare(self, memory: Memory, request: int, arg: int) -> int:
+        pair = self.pair
+        if request == io.TIOCSPTLCK:
+            pair.locked = any(memory.load(arg, 4))
+        elif request == io.TIOCGPTLCK:
+            memory.store(arg, int(pair.locked).to_bytes(4, "little"))
+        elif request == io.TIOCPKT:
+            self.ask(request, memory.load(arg, 4))
+        elif request == io.TIOCGPKT:
+            memory.store(arg, self.ask(request, bytes(4)))
+        elif request == io.TIOCSIG:
+            if arg not in (SIGINT, SIGQUIT, SIGTSTP):
+                raise EINVAL("only the signals of keys")
+            pair.control.signal(arg)
+        elif request in (io.TCFLSH, io.TCXONC):
+            try:
+                fcntl.ioctl(self.fd, request, arg & 0x7FFFFFFF)
+            except OSError as error:
+                raise host_error(error) from None
+        elif request in (io.TCSBRK, io.TCSBRKP, io.TIOCSBRK, io.TIOCCBRK):
+            return 0  # output is handed over at once, and there is no line to break
+        else:
+            return super().ioctl(memory, request, arg)
+        return 0
+
+    def ask(self, request: int, data: bytes) -> bytes:
+        try:
+            return fcntl.ioctl(self.fd, request, data)
+        except OSError as error:
+            raise host_error(error) from None
+
+    def open_peer(self, flags: int) -> int:
+        """TIOCGPTPEER: the slave as a new descriptor of the caller."""
+        slave = self.pair.open(self.caller, flags & (O_ACCMODE | O_NOCTTY | O_NONBLOCK))
+        place = self.pair.table.place(self.pair.index)
+        if place is not None:
+            slave.attach(place)
+        number: int = self.caller.fds.install(slave, cloexec=bool(flags & O_CLOEXEC))
+        return number
+
+    def release(self) -> None:
+        if not self.gone:
+            super().release()
+            self.pair.hang_up()
