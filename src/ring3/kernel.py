@@ -21,6 +21,7 @@ from ring3.task.lifecycle import new_init, process_gone
 from ring3.task.signals import RUN, SigInfo, deliver, force, send_to_task
 from ring3.task.task import OBSERVED, Task
 from ring3.task.world import World
+from ring3.vfs import file as files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,6 +150,7 @@ class Kernel:
         self.mounts = build_mounts(self, root, rw, ro)
         self.machine: Machine = new_machine(self, machine, profile)
         self.world.machine = self.machine
+        files.binders.append(self.machine.bindings.rebound)  # type: ignore[attr-defined]
         self.lock: Any = self.machine.lock  # type: ignore[attr-defined]
         self.closed = False
         self.start_thread()
@@ -223,6 +225,7 @@ class Kernel:
         machine: Any = self.machine
         with self.lock:
             machine.close()
+        files.binders.remove(machine.bindings.rebound)
         self.thread.join(10)
 
     def __enter__(self) -> Kernel:

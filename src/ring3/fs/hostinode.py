@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EACCES, EPERM, ESTALE
-from ring3.abi.fcntl import O_ACCMODE, O_APPEND, O_NOATIME, O_TRUNC
+from ring3.abi.fcntl import O_ACCMODE, O_APPEND, O_NOATIME, O_SYNC, O_TRUNC
 from ring3.abi.stat import (
     S_IFBLK,
     S_IFCHR,
@@ -290,7 +290,7 @@ class HostFile(HostInode):
 
     def host_open(self, flags: int) -> int:
         """A new host description of this file. EACCES, ESTALE, ..."""
-        wanted = flags & (O_ACCMODE | O_APPEND | O_TRUNC | O_NOATIME)
+        wanted = flags & (O_ACCMODE | O_APPEND | O_TRUNC | O_NOATIME | O_SYNC)
         # O_NONBLOCK: should the host have put a FIFO here this moment, it must not block us.
         wanted |= os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
         known = self.own_fd()

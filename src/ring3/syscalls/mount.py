@@ -21,6 +21,7 @@ from ring3.abi.mount import (
     MS_MOVE,
     MS_NOATIME,
     MS_PRIVATE,
+    MS_RDONLY,
     MS_REC,
     MS_RELATIME,
     MS_REMOUNT,
@@ -144,6 +145,7 @@ def remount(at: Place, flags: int, options: bytes) -> None:
     target = mount_root(at)
     if not flags & MS_BIND:
         target.fs.remount(options)
+        target.fs.set_readonly(bool(flags & MS_RDONLY))
     target.flags = own_flags(flags)
     if target.table is not None:
         target.table.version += 1

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 ALWAYS = POLLIN | POLLOUT
 
 
-def _nobody_binds(file: File) -> None:
-    """Until kernel.py knows a machine that binds."""
+binders: list[Callable[[File], None]] = []
+"""What machines want called when a binding changed; kernel.py enters them."""
 
 
-rebound: Callable[[File], None] = _nobody_binds
-"""Called when what an open file's ``bind_fd`` leads to changed: kernel.py finds the tables that
-hold the file and enters it in their ``changes`` again, so that vehicles get the new binding."""
+def rebound(file: File) -> None:
+    """What *file*'s ``bind_fd`` leads to changed: vehicles need the new binding."""
+    for tell in binders:
+        tell(file)
 
 
 class Follower(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from ring3.abi.errno import EBUSY, EINVAL, ELOOP, ENOTDIR
+from ring3.abi.errno import EBUSY, EINVAL, ELOOP, ENOTDIR, EROFS
 from ring3.abi.mount import (
     MS_NOATIME,
     MS_NODEV,
@@ -156,6 +156,24 @@ class Filesystem:
         """Change options; EINVAL for what is not understood."""
         if options:
             raise EINVAL(f"{self.name} has no options")
+
+    def set_readonly(self, readonly: bool) -> None:
+        """mount -o remount,ro (rw) of the filesystem itself. EROFS for what never can be written,
+        EBUSY while files are open for writing."""
+        if self.why and not readonly:
+            raise EROFS(self.why)
+        if readonly and not self.readonly and self.has_writers():
+            raise EBUSY("files are open for writing")
+        self.readonly = readonly
+
+    def has_writers(self) -> bool:
+        """True if a file of this filesystem is open for writing."""
+        return any(
+            file.writable
+            for dentry in self.root.walk()
+            if dentry.inode.opens
+            for file in dentry.inode.open_files()
+        )
 
     def sync(self) -> None:
         """Write back what the host keeps in memory."""
