@@ -34,6 +34,7 @@ from ring3.abi.socket import (
     SO_LINGER,
     SO_MARK,
     SO_MEMINFO,
+    SO_OOBINLINE,
     SO_PEEK_OFF,
     SO_PEERCRED,
     SO_PEERGROUPS,
@@ -292,9 +293,25 @@ def kept(name: int, default: int = 0) -> None:
         return INT.pack(sock.options.get((SOL_SOCKET, name), default))
 
 
-for number in (SO_DEBUG, SO_MARK, SO_PRIORITY, SO_ZEROCOPY, SO_REUSEPORT, SO_BSDCOMPAT):
+for number in (
+    SO_DEBUG,
+    SO_MARK,
+    SO_PRIORITY,
+    SO_ZEROCOPY,
+    SO_REUSEPORT,
+    SO_BSDCOMPAT,
+    SO_OOBINLINE,
+):
     kept(number)
 kept(SO_PEEK_OFF, -1)
+
+
+@setter(SOL_SOCKET, SO_OOBINLINE)
+def set_inline(sock: Socket, value: Value, asker: Asker) -> None:
+    """Urgent data in its place among the rest: the host's to arrange."""
+    on = int(value.number() != 0)
+    sock.options[SOL_SOCKET, SO_OOBINLINE] = on
+    sock.host_option(SOL_SOCKET, SO_OOBINLINE, INT.pack(on))
 
 
 @setter(SOL_SOCKET, SO_BSDCOMPAT)

@@ -21,7 +21,6 @@ SO_REUSEADDR bool 0 all
 SO_DONTROUTE bool 0 all
 SO_BROADCAST bool 0 all
 SO_KEEPALIVE bool 0 all
-SO_OOBINLINE bool 0 all
 SO_NO_CHECK bool 0 all
 SO_TIMESTAMP_OLD bool 0 all
 SO_TIMESTAMPNS_OLD bool 0 all

@@ -217,6 +217,10 @@ class Socket(File):
     def getpeername(self) -> bytes:
         raise EOPNOTSUPP
 
+    def client_name(self) -> bytes:
+        """Whom accept(2) says a connection is from; it may be over by then."""
+        return self.getpeername()
+
     @property
     def listening(self) -> bool:
         return False

@@ -85,16 +85,21 @@ class TcpSocket(StreamSocket, InetSocket):
         return CONNECTED_BUFFER if self.state == CONNECTED else SEND_BUFFER
 
     @property
+    def over(self) -> bool:
+        """Reset, or ended both ways: what Linux has as a closed socket again."""
+        return self.peer is not None and self.peer.host.fileno() < 0
+
+    @property
     def tcp_state(self) -> int:
         """The state as /proc/net/tcp and TCP_INFO number it."""
-        if self.state == CONNECTED:
+        if self.state == CONNECTED and not self.over:
             peer = self.peer
             if self.shut & SHUT_WRITE:
                 return FIN_WAIT2
             return (
                 CLOSE_WAIT if peer is None or peer.gone or peer.shut & SHUT_WRITE else ESTABLISHED
             )
-        return {CLOSED: CLOSE, LISTENING: LISTEN, CONNECTING: SYN_SENT}[self.state]
+        return {LISTENING: LISTEN, CONNECTING: SYN_SENT}.get(self.state, CLOSE)
 
     def low_water(self, number: int) -> int:
         """SO_RCVLOWAT goes up to half of what the receive buffer may grow to."""
@@ -231,18 +236,17 @@ class TcpSocket(StreamSocket, InetSocket):
 
     def poll(self) -> int:
         mask = super().poll() & ~POLLWRBAND
-        if self.state == CONNECTED and not self.shut & SHUT_WRITE and self.peer is not None:
+        if self.state == CONNECTED and not self.shut & SHUT_WRITE and not self.over:
             # The host hangs up as soon as the peer is shut down both ways, TCP when both are
-            # through, or after a reset (the peer's host socket is closed for good then).
-            if self.peer.host.fileno() >= 0:
-                mask &= ~POLLHUP
+            # through.
+            mask &= ~POLLHUP
         if self.state == CLOSED and self.shut & SHUT_READ:
             mask |= POLLIN | POLLRDNORM | POLLRDHUP | POLLHUP
         return mask
 
     # --- ending ------------------------------------------------------------------------------
     def check_shutdown(self) -> None:
-        if self.state != CONNECTED:
+        if self.state != CONNECTED or self.over:
             raise ENOTCONN
 
     def stop_listening(self, bits: int) -> None:
@@ -253,8 +257,11 @@ class TcpSocket(StreamSocket, InetSocket):
             self.events.wake()
 
     def getpeername(self) -> bytes:
-        if self.state != CONNECTED:
+        if self.state != CONNECTED or self.over:
             raise ENOTCONN
+        return super().getpeername()
+
+    def client_name(self) -> bytes:
         return super().getpeername()
 
     def release(self) -> None:

@@ -347,7 +347,7 @@ def accept_flags(t: Task, fd: int, addr: Out[SockAddr], length: InOut[SockLen], 
         try:
             made.set_nonblock(bool(flags & O_NONBLOCK))
             if addr:
-                store_address(made.getpeername(), addr, length)
+                store_address(made.client_name(), addr, length)
         except BaseException:
             discard(made)
             raise
