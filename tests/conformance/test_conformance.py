@@ -99,3 +99,15 @@ def test_enough_behaviours(builder: lab.Builder) -> None:
     """The suite holds what issue 2 asks for."""
     lines = sum(len(on_host(builder.build(guest)).lines) for guest in lab.guest_names())
     assert lines >= PROMISED
+
+
+def test_comparison_tells_known_stale_and_new() -> None:
+    """A listed line that passes is an error, as is one that is not listed and differs."""
+    host = lab.Outcome({"a": "1", "b": "2", "c": "3"}, "exit 0")
+    ring3 = lab.Outcome({"a": "1", "b": "x", "c": "y", "d": "4"}, "exit 1")
+    verdict = lab.compare(host, ring3, {"a": "passes", "b": "deviates", "gone": "no such line"})
+    assert verdict.known == ["b"]
+    assert verdict.stale == ["a", "gone"]
+    assert [name for name, _, _ in verdict.differing] == ["c", "d", "exit status"]
+    assert not verdict.good
+    assert lab.compare(host, host, {}).good

@@ -37,8 +37,6 @@ BEHAVIOUR(no_sealing_by_default)
     int fd = MUST(memfd_create("x", 0)), p[2];
     SHOW("get", ret(fcntl(fd, F_GET_SEALS)));
     SHOW("add", ok(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE)));
-    make_file("f", "");
-    SHOW("ordinary_file", ret(fcntl(MUST(open("f", O_RDWR)), F_GET_SEALS)));
     CHECK(pipe(p) == 0);
     SHOW("pipe", ret(fcntl(p[0], F_GET_SEALS)));
 }
