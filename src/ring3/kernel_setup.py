@@ -149,7 +149,10 @@ def register_openers(world: World) -> None:
 
     def open_fifo(who: Any, place: Place, flags: int) -> Any:
         from ring3.ipc.fifo import open_fifo
+        from ring3.vfs.anon import AnonInode
 
+        if isinstance(place.inode, AnonInode):
+            return place.inode.open(who, place, flags)  # a pipe, through /proc/PID/fd
         return open_fifo(of(who), place.inode, flags, who)
 
     def open_mem(who: Any, place: Place, flags: int) -> Any:

@@ -91,7 +91,7 @@ class HostPipeEnd(HostStream):
         return b"pipe:[%d]" % self.name.ino
 
     def stat(self) -> Stat:
-        if self.place is not None:
+        if self.place is not None and not self.place.mount.fs.nameless:
             return super().stat()
         return anonymous_stat(S_IFIFO | 0o600, self.name.ino, self.name.uid, self.name.gid)
 

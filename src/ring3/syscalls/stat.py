@@ -278,18 +278,21 @@ def ustat(t: Task, dev: UInt, buf: Out[Ustat]) -> int:
 class As:
     """A walker like *t* with other credentials."""
 
-    __slots__ = ("cred", "fs")
+    __slots__ = ("cred", "fs", "process", "tid")
 
-    def __init__(self, fs: FsContext, cred: Cred) -> None:
-        self.fs = fs
+    def __init__(self, t: Task, cred: Cred) -> None:
+        self.fs: FsContext = t.fs
         self.cred = cred
+        self.process = t.process
+        """/proc/self asks who walks."""
+        self.tid = t.tid
 
 
 def access_at(t: Task, dirfd: int, path: In[bytes], mode: int, flags: int) -> int:
     if mode & ~0o7 or flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise EINVAL("unknown flag")
     cred: Cred = t.cred if flags & AT_EACCESS else real_cred(t.cred)
-    who = As(t.fs, cred)
+    who = As(t, cred)
     place = resolve_as(t, who, dirfd, path, flags)
     inode = place.dentry.inode
     if mode:

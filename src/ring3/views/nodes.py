@@ -12,7 +12,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ring3.abi.errno import EINVAL, EIO, EPERM, from_os_error
+from ring3.abi.errno import EINVAL, EIO, ENOENT, EPERM, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_RDONLY
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from ring3.vfs.file import File
@@ -51,6 +51,9 @@ class ViewFs(Filesystem):
     blksize: ClassVar[int] = 1024
     file_size: ClassVar[int] = 0
     """What stat(2) says of every file."""
+    strict: ClassVar[bool] = False
+    """A name that does not exist is ENOENT even for who wants to make it (as /proc has it; in
+    /sys it is a matter of permission)."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -133,6 +136,13 @@ class ViewDir(ViewInode):
         self.nlink = 2 + sum(isinstance(spec, dict) for spec in table.values())
 
     def lookup(self, name: bytes) -> Inode | None:
+        inode = self.find(name)
+        if inode is None and self.fs.strict:
+            raise ENOENT(f"no such file in {self.fs.name}")
+        return inode
+
+    def find(self, name: bytes) -> Inode | None:
+        """The entry *name*, None if there is none."""
         inode = self.entries.get(name)
         if inode is None and name in self.table:
             inode = self.entries[name] = self.make(self.table[name])
@@ -150,7 +160,7 @@ class ViewDir(ViewInode):
     def iterate(self) -> list[Entry]:
         found = []
         for name in self.table:
-            inode = self.lookup(name)
+            inode = self.find(name)
             if inode is not None:
                 found.append((name, inode.ino, inode.mode))
         return found

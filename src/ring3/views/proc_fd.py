@@ -10,7 +10,7 @@ from ring3.abi.fcntl import O_CLOEXEC
 from ring3.abi.stat import S_IFLNK, S_IFREG
 from ring3.vfs.path import Place, path_of, place_of
 from ring3.views.nodes import Snapshot
-from ring3.views.proc_pid import PidInode, may_trace, need_trace, owner_of
+from ring3.views.proc_pid import PidFolder, PidInode, may_trace, need_trace, owner_of
 
 if TYPE_CHECKING:
     from ring3.task.fdtable import FdTable
@@ -57,12 +57,12 @@ def table_of(subject: Subject) -> FdTable | None:
 def target_of(file: File, who: Walker) -> bytes:
     """What /proc/PID/fd/N reads as."""
     place = file.place
-    if place is None or place.mount.fs.name == "anon_inodefs":
+    if place is None or place.mount.fs.nameless:
         return file.target()
     return path_of(place, who.fs.root)
 
 
-class FdDir(PidInode):
+class FdDir(PidFolder):
     """/proc/PID/fd. Processes may always look into their own, whatever ids they have now."""
 
     __slots__ = ("links",)
@@ -71,7 +71,7 @@ class FdDir(PidInode):
         super().__init__(fs, mode, subject)
         self.links: dict[int, FdLink] = {}
 
-    def lookup(self, name: bytes) -> Inode | None:
+    def find(self, name: bytes) -> Inode | None:
         table, number = table_of(self.subject), fd_number(name)
         if table is None or number not in table:
             self.links.pop(number, None)
@@ -86,7 +86,7 @@ class FdDir(PidInode):
         table = table_of(self.subject)
         found = []
         for number in sorted(table.files) if table is not None else ():
-            inode = self.lookup(b"%d" % number)
+            inode = self.find(b"%d" % number)
             if inode is not None:
                 found.append((b"%d" % number, inode.ino, inode.mode))
         return found
@@ -144,7 +144,7 @@ class FdLink(PidInode):
         return place_of(self.file())
 
 
-class FdInfoDir(PidInode):
+class FdInfoDir(PidFolder):
     """/proc/PID/fdinfo."""
 
     __slots__ = ("entries",)
@@ -153,7 +153,7 @@ class FdInfoDir(PidInode):
         super().__init__(fs, mode, subject)
         self.entries: dict[int, FdInfo] = {}
 
-    def lookup(self, name: bytes) -> Inode | None:
+    def find(self, name: bytes) -> Inode | None:
         table, number = table_of(self.subject), fd_number(name)
         if table is None or number not in table:
             self.entries.pop(number, None)
@@ -167,7 +167,7 @@ class FdInfoDir(PidInode):
         table = table_of(self.subject)
         found = []
         for number in sorted(table.files) if table is not None else ():
-            inode = self.lookup(b"%d" % number)
+            inode = self.find(b"%d" % number)
             if inode is not None:
                 found.append((b"%d" % number, inode.ino, inode.mode))
         return found
@@ -235,7 +235,7 @@ def namespace_number(subject: Subject, kind: bytes, first: int) -> int:
     return getattr(space, "ino", first) if space is not None else first
 
 
-class NamespaceDir(PidInode):
+class NamespaceDir(PidFolder):
     """/proc/PID/ns."""
 
     __slots__ = ("entries",)
@@ -244,7 +244,7 @@ class NamespaceDir(PidInode):
         super().__init__(fs, mode, subject)
         self.entries: dict[bytes, Inode] = {}
 
-    def lookup(self, name: bytes) -> Inode | None:
+    def find(self, name: bytes) -> Inode | None:
         for each, kind, first in NAMESPACES:
             if each == name:
                 found = self.entries.get(name)
@@ -257,7 +257,7 @@ class NamespaceDir(PidInode):
     def iterate(self) -> list[Entry]:
         found = []
         for name, _kind, _first in NAMESPACES:
-            inode = self.lookup(name)
+            inode = self.find(name)
             assert inode is not None
             found.append((name, inode.ino, inode.mode))
         return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ring3.abi.stat import S_IFREG
 from ring3.views.nodes import Snapshot
-from ring3.views.proc_pid import PidInode
+from ring3.views.proc_pid import PidFolder, PidInode
 
 if TYPE_CHECKING:
     from ring3.vfs.file import File
@@ -26,7 +26,7 @@ def texts() -> dict[bytes, Any]:
     return found
 
 
-class NetDir(PidInode):
+class NetDir(PidFolder):
     """The same for all processes: there is one network in a world."""
 
     __slots__ = ("entries",)
@@ -35,7 +35,7 @@ class NetDir(PidInode):
         super().__init__(fs, mode, subject)
         self.entries: dict[bytes, Inode] = {}
 
-    def lookup(self, name: bytes) -> Inode | None:
+    def find(self, name: bytes) -> Inode | None:
         found = self.entries.get(name)
         if found is None and name in texts():
             found = self.entries[name] = NetText(self.fs, self.subject, texts()[name])
@@ -44,7 +44,7 @@ class NetDir(PidInode):
     def iterate(self) -> list[Entry]:
         found = []
         for name in texts():
-            inode = self.lookup(name)
+            inode = self.find(name)
             assert inode is not None
             found.append((name, inode.ino, inode.mode))
         return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ring3.abi.capability import CAP_SYS_PTRACE
-from ring3.abi.errno import EACCES, EPERM, ESRCH
+from ring3.abi.errno import EACCES, ENOENT, EPERM, ESRCH
 from ring3.abi.fcntl import O_ACCMODE, O_RDONLY
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from ring3.views.nodes import Setting, Snapshot, ViewInode, function
@@ -180,6 +180,22 @@ class PidInode(ViewInode):
         self.uid, self.gid = owner_of(self.subject, self.mode & S_IFMT == S_IFDIR)
 
 
+class PidFolder(PidInode):
+    """A directory. Names that do not exist are ENOENT even for who wants to make them."""
+
+    __slots__ = ()
+
+    def find(self, name: bytes) -> Inode | None:
+        """The entry *name*, None if there is none."""
+        raise NotImplementedError
+
+    def lookup(self, name: bytes) -> Inode | None:
+        inode = self.find(name)
+        if inode is None:
+            raise ENOENT("no such file in /proc")
+        return inode
+
+
 class PidFile(PidInode):
     """*name*: "module.function" that makes the text from (subject, who)."""
 
@@ -244,7 +260,7 @@ class PidLink(PidInode):
         return path_of(self.place(who), who.fs.root)
 
 
-class PidDir(PidInode):
+class PidDir(PidFolder):
     """The directory of a process or of a thread."""
 
     __slots__ = ("entries", "table")
@@ -255,7 +271,7 @@ class PidDir(PidInode):
         super().__init__(fs, DIR, subject)
         self.nlink = 2 + sum(spec[0] & S_IFMT == S_IFDIR for spec in table.values())
 
-    def lookup(self, name: bytes) -> Inode | None:
+    def find(self, name: bytes) -> Inode | None:
         if self.subject.gone:
             return None
         inode = self.entries.get(name)
@@ -279,18 +295,18 @@ class PidDir(PidInode):
     def iterate(self) -> list[Entry]:
         found = []
         for name in self.table:
-            inode = self.lookup(name)
+            inode = self.find(name)
             if inode is not None:
                 found.append((name, inode.ino, inode.mode))
         return found
 
 
-class TaskDir(PidInode):
+class TaskDir(PidFolder):
     """/proc/PID/task."""
 
     __slots__ = ()
 
-    def lookup(self, name: bytes) -> Inode | None:
+    def find(self, name: bytes) -> Inode | None:
         if not name.isdigit() or name[:1] == b"0" or len(name) > 10:
             return None
         task = self.subject.process.threads.get(int(name))
@@ -299,7 +315,7 @@ class TaskDir(PidInode):
     def iterate(self) -> list[Entry]:
         found = []
         for tid in list(self.subject.process.threads):
-            inode = self.lookup(b"%d" % tid)
+            inode = self.find(b"%d" % tid)
             if inode is not None:
                 found.append((b"%d" % tid, inode.ino, inode.mode))
         return found

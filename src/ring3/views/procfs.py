@@ -66,6 +66,7 @@ class ProcFs(ViewFs):
 
     name = "proc"
     magic = PROC_SUPER_MAGIC
+    strict = True
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -85,7 +86,7 @@ class ProcRoot(ViewDir):
         super().__init__(fs, ROOT)
         self.ino = ROOT_INO
 
-    def lookup(self, name: bytes) -> Inode | None:
+    def find(self, name: bytes) -> Inode | None:
         if name.isdigit():
             return self.process(name)
         if name in (b"self", b"thread-self"):
@@ -97,7 +98,7 @@ class ProcRoot(ViewDir):
             from ring3.views.proc_sys import sysctl_tree
 
             self.entries[name] = sysctl_tree(self.fs)
-        return self.entries.get(name) or super().lookup(name)
+        return self.entries.get(name) or super().find(name)
 
     def process(self, name: bytes) -> Inode | None:
         from ring3.views.proc_pid import pid_directory
@@ -109,11 +110,11 @@ class ProcRoot(ViewDir):
     def iterate(self) -> list[Entry]:
         found = super().iterate()
         for name in (b"self", b"sys", b"thread-self"):
-            inode = self.lookup(name)
+            inode = self.find(name)
             assert inode is not None
             found.append((name, inode.ino, inode.mode))
         for pid in sorted(self.fs.world.processes):
-            inode = self.lookup(b"%d" % pid)
+            inode = self.find(b"%d" % pid)
             if inode is not None:
                 found.append((b"%d" % pid, inode.ino, inode.mode))
         return found
