@@ -38,7 +38,7 @@ from ring3.syscalls.table import syscall
 from ring3.task.task import Task
 from ring3.vfs import notify
 from ring3.vfs.mount import MOUNT_FLAGS, Mount
-from ring3.vfs.path import DIRECTORY, FOLLOW, Place, reachable, walk
+from ring3.vfs.path import DIRECTORY, FOLLOW, Place, reachable, topmost, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def stands_in(t: Task, target: Mount) -> bool:
 def unmount(t: Task, path: In[bytes], flags: int) -> int:
     if flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW):
         raise EINVAL("unknown flag")
-    place = walk(t, None, path.load(), 0 if flags & UMOUNT_NOFOLLOW else FOLLOW)
+    place = topmost(walk(t, None, path.load(), 0 if flags & UMOUNT_NOFOLLOW else FOLLOW))
     need_admin(t)
     target = mount_root(place)
     if target.table is not table_of(t):
