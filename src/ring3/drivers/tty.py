@@ -158,10 +158,12 @@ class TtyFile(HostStream):
             return data
         if not size:
             return b""
-        if self.poll() & (POLLIN | POLLHUP | POLLERR):
-            self.await_more()
-        elif self.ends_empty():
-            return b""
+        ready = self.poll()
+        if not ready & (POLLHUP | POLLERR):  # settings of a line that was hung up cannot be read
+            if ready & POLLIN:
+                self.await_more()
+            elif self.ends_empty():
+                return b""
         return self.host_read(size)
 
     def host_read(self, size: int) -> bytes:
