@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ring3.abi.errno import EACCES, EPERM, ESTALE
+from ring3.abi.errno import EACCES, EOPNOTSUPP, EPERM, ESTALE
 from ring3.abi.fcntl import O_ACCMODE, O_APPEND, O_NOATIME, O_SYNC, O_TRUNC
 from ring3.abi.stat import (
     S_IFBLK,
@@ -167,6 +167,8 @@ class HostInode(Inode):
                 os.close(fd)
 
     def setxattr(self, name: bytes, value: bytes, flags: int) -> None:
+        if name.startswith(b"system."):
+            raise EOPNOTSUPP("no access control lists here")  # so that cp -p falls back to chmod
         if not name.startswith(b"user."):
             raise EPERM("only user.* attributes reach the host")
         fd, mine = self.borrow()
@@ -179,6 +181,8 @@ class HostInode(Inode):
                 os.close(fd)
 
     def removexattr(self, name: bytes) -> None:
+        if name.startswith(b"system."):
+            raise EOPNOTSUPP("no access control lists here")  # so that cp -p falls back to chmod
         if not name.startswith(b"user."):
             raise EPERM("only user.* attributes reach the host")
         fd, mine = self.borrow()
