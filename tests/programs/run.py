@@ -31,6 +31,17 @@ def judge(name: str, profile: str) -> tuple[str, str, str, float, float]:
     return name, profile, said, host.seconds, other.seconds
 
 
+def shorten(said: str) -> str:
+    """Keep of a difference what tells causes apart: the first changed line and the last message."""
+    lines = [
+        line for line in said.splitlines() if line and not line.startswith(("---", "+++", "@@"))
+    ]
+    changed = [line for line in lines if line[0] in "+-"]
+    picked = [line for line in lines if line.startswith("exit status")]
+    picked += changed[:1] + [line for line in changed if line[0] == "+"][:1] + lines[-1:]
+    return " | ".join(dict.fromkeys(part.strip()[:110] for part in picked))
+
+
 def chosen(patterns: list[str]) -> list[str]:
     """Select the cases whose name contains one of *patterns* (all, without any)."""
     return [n for n in BY_NAME if not patterns or any(p in n for p in patterns)]
@@ -42,6 +53,7 @@ def main() -> int:
     parser.add_argument("-k", dest="patterns", action="append", default=[])
     parser.add_argument("--profile", default="fast", choices=[*runner.PROFILES, "both", "host"])
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--brief", action="store_true", help="one line for each failure")
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     parser.add_argument("--times", action="store_true", help="print every case's seconds")
     asked = parser.parse_args()
@@ -62,7 +74,8 @@ def main() -> int:
                 )
             if said:
                 failures += 1
-                print(f"--- {profile}: {name}\n{said}", flush=True)
+                text = shorten(said) if asked.brief else "\n" + said
+                print(f"--- {profile}: {name} {text}", flush=True)
     for name in sorted(set(names) - set(ready)):
         print(f"skipped {name}: not installed: {', '.join(runner.missing(BY_NAME[name]))}")
     print(f"{len(futures) - failures} of {len(futures)} equal")

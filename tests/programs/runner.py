@@ -104,7 +104,15 @@ def missing(case: Case) -> list[str]:
 
 def ring3_argv(case: Case, profile: str, scratch: Path) -> list[str]:
     """Give the command that runs the case on ring3."""
-    options = ["--profile", profile, "--rw", str(scratch), "--workdir", str(scratch)]
+    options = [
+        "--no-denials",
+        "--profile",
+        profile,
+        "--rw",
+        str(scratch),
+        "--workdir",
+        str(scratch),
+    ]
     return [sys.executable, "-c", LAUNCH, "run", *options, "--", *case.argv]
 
 
