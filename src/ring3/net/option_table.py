@@ -1,9 +1,9 @@
 """Options of sockets whose value is an int that is kept as it was set.
 
-One line per option: name (of ``abi.socket``, or with its number), rule, default, and who has it. Rules: ``bool`` keeps
-0 or 1; ``bit`` takes nothing but 0 and 1; ``LOW..HIGH`` is a range; ``any`` takes every int;
-``none`` can be read only. Behaviour beyond being kept is where the option matters (``options``,
-``udp``, ``tcp``, ``inet``). Checked against the host by tests/unit/net/test_options.py.
+One line per option: name (of ``abi.socket``, or with its number), rule, default, and who has it.
+Rules: ``bool`` keeps 0 or 1; ``bit`` takes nothing but 0 and 1; ``LOW..HIGH`` is a range; ``any``
+takes every int; ``none`` can be read only. Behaviour beyond being kept is where the option matters
+(``udp``, ``tcp``, ``inet``). Checked against the host by tests/unit/net/test_options.py.
 """
 
 from __future__ import annotations

@@ -101,6 +101,10 @@ class TcpSocket(StreamSocket, InetSocket):
             )
         return {LISTENING: LISTEN, CONNECTING: SYN_SENT}.get(self.state, CLOSE)
 
+    def unsent_bytes(self) -> int:
+        """Bytes the peer has not acknowledged: over loopback it does so at once."""
+        return 0
+
     def low_water(self, number: int) -> int:
         """SO_RCVLOWAT goes up to half of what the receive buffer may grow to."""
         return min(number, LOW_WATER)

@@ -271,11 +271,13 @@ class UnixDatagram(QueueSocket):
         """The socket the message goes to. Errors in the order of unix_dgram_sendmsg."""
         if flags & MSG_OOB:
             raise EOPNOTSUPP
-        self.raise_error()
-        if other is None:
-            raise ENOTCONN
         if len(data) > self.send_buffer - DATAGRAM_OVERHEAD:
             raise EMSGSIZE
+        self.raise_error()
+        if self.shut & SHUT_WRITE:
+            raise EPIPE
+        if other is None:
+            raise ENOTCONN
         if not isinstance(other, UnixDatagram):
             raise EPROTOTYPE("the socket there is of another type")
         if other.ino not in self.net.sockets:
@@ -284,7 +286,7 @@ class UnixDatagram(QueueSocket):
             raise ECONNREFUSED("the socket there is closed")
         if other.peer is not None and other.peer is not self:
             raise EPERM("the socket there is connected to another")
-        if other.shut & SHUT_READ or self.shut & SHUT_WRITE:
+        if other.shut & SHUT_READ:
             raise EPIPE
         if other is not self and len(other.queue) > self.net.max_datagrams:
             raise WouldBlock(other.space)
