@@ -176,7 +176,7 @@ def pidfd_send_signal(t: Task, pidfd: Fd, signo: Signal, info: In[Info], flags: 
     known = PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP | PIDFD_SIGNAL_PROCESS_GROUP
     if flags & ~known or flags & (flags - 1):
         raise EINVAL("flags")
-    process = pidfd_process(t.fds, pidfd)
+    process = pidfd_process(t.fds, pidfd, or_directory=True)
     if info:
         given = info.load()
         if given.signo != signo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from ring3.abi.errno import EBADF, ESRCH
-from ring3.abi.fcntl import O_NONBLOCK, O_RDWR
+from ring3.abi.fcntl import O_NONBLOCK, O_PATH, O_RDWR
 from ring3.abi.poll import POLLHUP, POLLIN
 from ring3.vfs.file import File
 
@@ -56,6 +56,16 @@ def open_pidfd(process: Process, flags: int = 0) -> PidFd:
     return PidFd(process, flags)
 
 
-def pidfd_process(fds: FdTable, fd: int) -> Process:
-    """The process that pidfd *fd* stands for. EBADF, ESRCH."""
+def pidfd_process(fds: FdTable, fd: int, *, or_directory: bool = False) -> Process:
+    """The process that pidfd *fd* stands for. EBADF, ESRCH.
+
+    *or_directory*: a descriptor of /proc/PID will do too.
+    """
+    if or_directory:
+        file: File = fds.get(fd)
+        process: Process | None = getattr(getattr(file, "inode", None), "stands_for", None)
+        if process is not None and not file.flags & O_PATH:
+            if process.world.processes.get(process.pid) is not process:
+                raise ESRCH
+            return process
     return fds.get(fd, PidFd, otherwise=EBADF).target_process()

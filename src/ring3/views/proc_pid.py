@@ -301,6 +301,12 @@ class PidDir(PidFolder):
         return found
 
 
+    @property
+    def stands_for(self) -> Process | None:
+        """pidfd_send_signal(2) takes a descriptor of /proc/PID, not of a thread's directory."""
+        return self.subject.process if self.subject.thread is None else None
+
+
 class TaskDir(PidFolder):
     """/proc/PID/task."""
 
