@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ring3.abi.errno import EIO, EPERM, from_os_error
+from ring3.abi.errno import EIO, EMFILE, ENFILE, EPERM, from_os_error
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ def refused(error: OSError) -> Errno:
     if isinstance(error, PermissionError):
         kind = from_os_error(error)
         return type(kind)("the host refuses this to the user who runs ring3")
+    if error.errno == EMFILE.number:
+        return ENFILE("the kernel process is out of descriptors")
     return from_os_error(error)
 
 

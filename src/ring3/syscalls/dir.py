@@ -7,11 +7,12 @@ import struct
 from ring3.abi.capability import CAP_SYS_CHROOT
 from ring3.abi.errno import EBADF, EINVAL, ENOENT, ENOTDIR, EPERM, ERANGE
 from ring3.abi.fcntl import O_PATH
+from ring3.abi.inotify import IN_ACCESS
 from ring3.abi.types import Bytes, DirFd, Fd, In, Mode, Out, Path, Size, UInt
 from ring3.syscalls.at import base_of
 from ring3.syscalls.table import RESULT, syscall
 from ring3.task.task import Task
-from ring3.vfs import ops
+from ring3.vfs import notify, ops
 from ring3.vfs.access import MAY_EXEC, check
 from ring3.vfs.directory import DirFile
 from ring3.vfs.path import DIRECTORY, FOLLOW, path_of, reachable, walk
@@ -59,6 +60,8 @@ def getdents64(t: Task, fd: Fd, buf: Out[Bytes], count: UInt) -> int:
         raise EINVAL("no entry fits")
     buf.store(b"".join(parts))
     file.position = at
+    if notify.active and file.place is not None:
+        notify.happened(file.place.dentry, IN_ACCESS)
     return count - left
 
 
@@ -85,6 +88,8 @@ def getdents(t: Task, fd: Fd, buf: Out[Bytes], count: UInt) -> int:
         raise EINVAL("no entry fits")
     buf.store(b"".join(parts))
     file.position = at
+    if notify.active and file.place is not None:
+        notify.happened(file.place.dentry, IN_ACCESS)
     return count - left
 
 

@@ -37,8 +37,8 @@ from ring3.fs.tmpfs import TmpFs
 from ring3.syscalls.table import syscall
 from ring3.task.task import Task
 from ring3.vfs import notify
-from ring3.vfs.mount import MOUNT_FLAGS, Mount
-from ring3.vfs.path import DIRECTORY, FOLLOW, Place, reachable, topmost, walk
+from ring3.vfs.mount import MOUNT_FLAGS, Mount, topmost
+from ring3.vfs.path import DIRECTORY, FOLLOW, Place, reachable, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,13 +10,16 @@ from __future__ import annotations
 from sys import getrefcount
 from typing import TYPE_CHECKING
 
+from ring3.abi.stat import S_IFDIR, S_IFMT
 from ring3.vfs.inode import FOREVER, Inode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST_CACHED = 20_000
-"""Names of one volatile filesystem that are kept before unused ones are dropped."""
+"""Names of one filesystem that are entered before unused ones are dropped."""
+NOTHING: dict[bytes, Dentry] = {}
+"""The children of everything that is no directory; stays empty."""
 
 
 class Dentry:
@@ -29,7 +32,7 @@ class Dentry:
         self.parent = parent
         """None: the root of its filesystem, or a file that never had a name."""
         self.inode = inode
-        self.children: dict[bytes, Dentry] = {}
+        self.children: dict[bytes, Dentry] = {} if inode.mode & S_IFMT == S_IFDIR else NOTHING
         self.fresh_until = FOREVER
         """Monotonic seconds until which the name needs no new look into the directory."""
         self.mounted = 0
@@ -45,11 +48,13 @@ class Dentry:
         trust = inode.trust
         if trust != FOREVER:
             child.fresh_until = now + trust
-            fs = inode.fs
-            fs.cached += 1
-            if fs.cached > MOST_CACHED:
-                fs.cached = shrink(fs.root)
         self.children[name] = child
+        fs = self.inode.fs
+        fs.cached += 1
+        if fs.cached > fs.most_cached:
+            kept = shrink(fs.root)
+            # What is in use now is likely to be so next time: look again after as many more.
+            fs.cached, fs.most_cached = 0, max(MOST_CACHED, kept)
         return child
 
     def look(self, name: bytes, now: float) -> Dentry | None:
@@ -104,7 +109,7 @@ def shrink(root: Dentry) -> int:
     while todo:
         dentry = todo.pop()
         # Held by: its parent's dict, ``dentry``, getrefcount's argument; and by cached children.
-        if getrefcount(dentry) > 3 or dentry.mounted or dentry.fresh_until == FOREVER:
+        if getrefcount(dentry) > 3 or dentry.mounted:
             kept += 1
             continue
         parent = dentry.parent

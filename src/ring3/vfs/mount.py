@@ -27,7 +27,7 @@ from ring3.abi.mount import (
     ST_RDONLY,
     ST_RELATIME,
 )
-from ring3.vfs.dentry import Dentry
+from ring3.vfs.dentry import MOST_CACHED, Dentry
 from ring3.vfs.special import major, makedev, minor
 
 if TYPE_CHECKING:
@@ -130,7 +130,8 @@ class Filesystem:
         self.root: Dentry
         """Set by the subclass, once: ``self.set_root(inode)``."""
         self.cached = 0
-        """Dentries of volatile names, roughly (``dentry.shrink``)."""
+        """Names entered since unused ones were last dropped (``dentry.shrink``)."""
+        self.most_cached = MOST_CACHED
         self.readonly = False
         self.why = ""
         """For a filesystem that never can be written: why not, and what would allow it."""
@@ -279,6 +280,7 @@ class MountTable:
         EBUSY for what is mounted there already, EINVAL for a place of another table."""
         if at.mount.table is not self:
             raise EINVAL("a mount point outside this mount namespace")
+        at = topmost(at)
         if mount.root.inode.is_dir != at.dentry.inode.is_dir:
             raise ENOTDIR
         if at.dentry is at.mount.root and at.mount.fs is mount.fs and at.mount.root is mount.root:
@@ -303,6 +305,7 @@ class MountTable:
         """mount --move. EINVAL for the root, ELOOP into itself."""
         if mount.parent is None or mount.table is not self:
             raise EINVAL("not a mount that can be moved")
+        at = topmost(at)
         if mount.root.inode.is_dir != at.dentry.inode.is_dir:
             raise EINVAL
         up: Mount | None = at.mount
@@ -384,6 +387,15 @@ class MountTable:
                 % (escape(m.source), escape(where), m.fs.name.encode(), words.encode())
             )
         return b"".join(lines)
+
+
+def topmost(place: Place) -> Place:
+    """What is mounted on *place*, or *place* itself. (A walk does this for each name it passes,
+    but not for its start.)"""
+    mount, dentry = place.mount, place.dentry
+    while dentry.mounted and (over := mount.children.get(dentry)) is not None:
+        mount, dentry = over, over.root
+    return type(place)(mount, dentry)
 
 
 def copy_tree(top: Mount, root: Dentry | None, made: dict[Mount, Mount] | None = None) -> Mount:

@@ -196,15 +196,6 @@ def descend(
     return Walked(mount, dentry, b"", slash, links)
 
 
-def topmost(place: Place) -> Place:
-    """What is mounted on *place*, or *place* itself. (A walk does this for each name it passes,
-    but not for its start.)"""
-    mount, dentry = place.mount, place.dentry
-    while dentry.mounted and (over := mount.children.get(dentry)) is not None:
-        mount, dentry = over, over.root
-    return Place(mount, dentry)
-
-
 def jump_to_root(start: Place, root: Place, resolve: int) -> Place:
     """Where an absolute path (or link) starts."""
     if resolve & RESOLVE_BENEATH:

@@ -9,7 +9,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, ClassVar
 
-from ring3.abi.errno import EACCES, EBADF, EINVAL, ENODEV, ENOSPC, EPERM, from_os_error
+from ring3.abi.errno import (
+    EACCES,
+    EBADF,
+    EINVAL,
+    EMFILE,
+    ENFILE,
+    ENODEV,
+    ENOSPC,
+    EPERM,
+    from_os_error,
+)
 from ring3.abi.fcntl import (
     FALLOC_FL_PUNCH_HOLE,
     O_ACCMODE,
@@ -64,7 +74,7 @@ class RegularFile(File):
             data = os.read(self.fd, size)
         except OSError as error:
             raise from_os_error(error) from None
-        if notify.active:
+        if notify.active and data:
             self._tell(IN_ACCESS)
         return data
 
@@ -81,7 +91,7 @@ class RegularFile(File):
             done = os.write(self.fd, data)
         except OSError as error:
             raise from_os_error(error) from None
-        if notify.active:
+        if notify.active and done:
             self._tell(IN_MODIFY)
         return done
 
@@ -90,7 +100,7 @@ class RegularFile(File):
             data = os.pread(self.fd, size, offset)
         except OSError as error:
             raise from_os_error(error) from None
-        if notify.active:
+        if notify.active and data:
             self._tell(IN_ACCESS)
         return data
 
@@ -104,7 +114,7 @@ class RegularFile(File):
             done = os.pwrite(self.fd, data, offset)
         except OSError as error:
             raise from_os_error(error) from None
-        if notify.active:
+        if notify.active and done:
             self._tell(IN_MODIFY)
         return done
 
@@ -228,4 +238,6 @@ def reopen(fd: int, flags: int) -> int:
     try:
         return os.open(f"/proc/self/fd/{fd}", reopen_flags(flags))
     except OSError as error:
+        if error.errno == EMFILE.number:
+            raise ENFILE("the kernel process is out of descriptors") from None
         raise from_os_error(error) from None

@@ -21,6 +21,7 @@ def test_names_in_use_survive_the_shrinking_of_the_cache(
     for i in range(200):
         (tmp_path / f"f{i}").write_text("")
     tree = Tree(HostFs(os.fsencode(tmp_path), writable=True))
+    tree.mount.fs.most_cached = 50
     file = tree.open("/f7")
     for i in range(200):
         tree.stat(f"/f{i}")
@@ -29,6 +30,25 @@ def test_names_in_use_survive_the_shrinking_of_the_cache(
     assert file.place is not None
     assert path_of(file.place, None) == b"/moved"
     file.drop()
+
+
+def test_shrinking_is_not_tried_for_each_new_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dentry, "MOST_CACHED", 10)
+    tree = Tree()
+    tree.mount.fs.most_cached = 10
+    tried = []
+    real = dentry.shrink
+    monkeypatch.setattr(dentry, "shrink", lambda root: tried.append(1) or real(root))
+    held = [tree.open(f"/f{i}", os.O_CREAT | os.O_RDWR) for i in range(200)]
+    assert 1 <= len(tried) < 20
+    assert len(tree.mount.root.children) == 200  # all of them in use
+    while held:
+        held.pop().drop()
+    for i in range(200):
+        tree.stat(f"/f{i}")
+    tree.write("/more", b"")
+    assert dentry.shrink(tree.mount.root) < 5
+    assert tree.stat("/f3").nlink == 1
 
 
 def test_directory_listing_is_stable_while_entries_go(tmp_path: Path) -> None:
