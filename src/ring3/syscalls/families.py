@@ -29,6 +29,7 @@ FAMILIES = {
         "futex futex_requeue futex_time64 futex_wait futex_waitv futex_wake "
         "get_robust_list set_robust_list"
     ),
+    "handle": "name_to_handle_at open_by_handle_at",
     "ids": "getpgid getpgrp getpid getppid getsid gettid set_tid_address setpgid setsid",
     "info": (
         "getcpu getrandom olduname personality setdomainname sethostname sysinfo syslog "
@@ -63,6 +64,7 @@ FAMILIES = {
     "pipe": "pipe pipe2",
     "poll": "_newselect poll ppoll ppoll_time64 pselect6 pselect6_time64 select",
     "prctl": "arch_prctl prctl",
+    "process_vm": "process_vm_readv process_vm_writev",
     "resource": (
         "getpriority getrlimit getrusage ioprio_get ioprio_set nice prlimit64 setpriority "
         "setrlimit ugetrlimit"

@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from ring3.abi.elf import EM_386, EM_X86_64, ET_DYN, ET_EXEC, PT_GNU_STACK, PT_INTERP, PT_LOAD
-from ring3.abi.errno import EINVAL, ELIBBAD, ENOEXEC
+from ring3.abi.errno import EINVAL, EIO, ELIBBAD, ENOEXEC
 from ring3.abi.types import PAGE_SIZE, PATH_MAX
 
 if TYPE_CHECKING:
@@ -41,11 +41,20 @@ class Elf:
 
     __slots__ = ("entry", "executable_stack", "file", "interpreter", "kind", "loads", "phnum", "phoff")
 
-    def __init__(self, file: File, head: bytes, wrong: type[Exception] = ENOEXEC) -> None:
-        """Parse *file*, whose first bytes are *head*. Raises *wrong* for what cannot run."""
+    def __init__(
+        self,
+        file: File,
+        head: bytes,
+        wrong: type[Exception] = ENOEXEC,
+        short: type[Exception] = ENOEXEC,
+    ) -> None:
+        """Parse *file*, whose first bytes are *head*. Raises *wrong* for what cannot run, *short*
+        for what is too small to be a program."""
         self.file = file
-        if len(head) < HEADER.size or head[:4] != MAGIC or head[4] != 2 or head[5] != 1:
-            raise wrong("not a 64-bit little-endian ELF file")
+        if len(head) < HEADER.size:
+            raise short("shorter than an ELF header")
+        if head[:4] != MAGIC:
+            raise wrong("not an ELF file")
         fields = HEADER.unpack_from(head)
         self.kind, machine, self.entry, self.phoff = fields[1], fields[2], fields[4], fields[5]
         size, self.phnum = fields[9], fields[10]
@@ -53,6 +62,8 @@ class Elf:
             raise wrong("not an x86-64 program")
         if size != PROGRAM_HEADER.size or not 1 <= self.phnum <= 65536 // size:
             raise wrong("program headers out of shape")
+        if self.phoff >= 1 << 63:
+            raise wrong("program headers beyond any file")
         table = file.pread(size * self.phnum, self.phoff)
         if len(table) != size * self.phnum:
             raise wrong("program headers beyond the end of the file")
@@ -60,8 +71,6 @@ class Elf:
         self.loads = [h for h in headers if h.kind == PT_LOAD]
         self.executable_stack = any(h.kind == PT_GNU_STACK and h.flags & 1 for h in headers)
         self.interpreter = self.read_interpreter(headers, wrong)
-        if not self.loads:
-            raise wrong("nothing to load")
         self.check_loads(wrong)
 
     def read_interpreter(
@@ -72,8 +81,12 @@ class Elf:
                 continue
             if not 2 <= header.filesz <= PATH_MAX:
                 raise wrong("interpreter name of impossible length")
+            if header.offset >= 1 << 63:
+                raise EINVAL("interpreter name beyond any file")
             name = self.file.pread(header.filesz, header.offset)
-            if len(name) != header.filesz or name[-1:] != b"\0":
+            if len(name) != header.filesz:
+                raise EIO("interpreter name beyond the end of the file")
+            if name[-1:] != b"\0":
                 raise wrong("interpreter name without end")
             return name[: name.index(b"\0")]
         return None
@@ -82,27 +95,27 @@ class Elf:
         for h in self.loads:
             if h.filesz > h.memsz or h.memsz > 1 << 47 or h.vaddr > (1 << 47) - h.memsz:
                 raise EINVAL("segment out of range") if wrong is ENOEXEC else wrong()
-            if (h.vaddr - h.offset) % PAGE_SIZE:
+            if h.offset >= 1 << 63 or (h.vaddr - h.offset) % PAGE_SIZE:
                 raise EINVAL("segment not aligned to its file offset")
 
     @property
     def low(self) -> int:
-        return min(h.vaddr for h in self.loads) & -PAGE_SIZE
+        return min((h.vaddr for h in self.loads), default=0) & -PAGE_SIZE
 
     @property
     def high(self) -> int:
-        return -(-max(h.vaddr + h.memsz for h in self.loads) // PAGE_SIZE) * PAGE_SIZE
+        return -(-max((h.vaddr + h.memsz for h in self.loads), default=0) // PAGE_SIZE) * PAGE_SIZE
 
     def phdr_address(self) -> int:
         """Where the program headers lie in memory, before relocation (AT_PHDR)."""
         for h in self.loads:
             if h.offset <= self.phoff < h.offset + h.filesz:
                 return h.vaddr + self.phoff - h.offset
-        return self.loads[0].vaddr - self.loads[0].offset + self.phoff
+        return 0
 
 
 def is_i386(head: bytes) -> bool:
-    return head[:5] == MAGIC + b"\x01" and head[18:20] == EM_386.to_bytes(2, "little")
+    return head[:4] == MAGIC and head[18:20] == EM_386.to_bytes(2, "little")
 
 
 def parse_script(head: bytes) -> tuple[bytes, bytes | None]:

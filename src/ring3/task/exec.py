@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from ring3.abi import elf as e
-from ring3.abi.errno import E2BIG, ELIBBAD, ELOOP, ENOEXEC
+from ring3.abi.errno import E2BIG, EIO, ELIBBAD, ELOOP, ENOEXEC
 from ring3.abi.resource import RLIMIT_STACK
 from ring3.abi.stat import S_ISGID, S_ISUID, S_IXGRP
 from ring3.abi.types import PAGE_SIZE
@@ -97,7 +97,6 @@ def find_elf(t: Task, program: Program, place: Place) -> None:
             *program.argv[1:],
         ]
         name = interpreter
-        program.filename = interpreter
         place = walk(t, None, interpreter, FOLLOW)
     else:
         raise ELOOP("too many interpreters of interpreters")
@@ -112,7 +111,7 @@ def find_elf(t: Task, program: Program, place: Place) -> None:
     if program.elf.interpreter is not None:
         at = walk(t, None, program.elf.interpreter, FOLLOW)
         file, head = open_program(t, program, at)
-        program.interpreter = Elf(file, head, ELIBBAD)
+        program.interpreter = Elf(file, head, ELIBBAD, EIO)
 
 
 def check_size(t: Task, program: Program) -> None:
