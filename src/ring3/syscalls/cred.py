@@ -271,9 +271,9 @@ def capget(t: Task, header: InOut[CapHeader], data: Out[CapData]) -> int:
     if pid < 0:
         raise EINVAL("pid")
     target = t if pid in (0, t.tid) else t.world.tasks.get(pid)
-    if target is None:
+    if target is None and pid not in t.world.processes:
         raise ESRCH
-    cred = target.cred
+    cred = target.cred if target is not None else Credentials()  # init has no thread
     if data:
         sets = cred.effective, cred.permitted, cred.inheritable
         rows = [tuple(s >> 32 * i & 0xFFFFFFFF for s in sets) for i in range(words)]

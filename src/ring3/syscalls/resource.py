@@ -34,6 +34,7 @@ from ring3.abi.resource import (
 from ring3.abi.types import In, Int, Out, Packed, Pid, UInt
 from ring3.syscalls.records import Rusage
 from ring3.syscalls.table import syscall
+from ring3.task.credentials import Credentials
 from ring3.task.resources import any_vehicle, children_usage, process_usage, thread_usage
 from ring3.task.scheduling import sched_of
 
@@ -119,10 +120,11 @@ def prlimit64(t: Task, pid: Pid, resource: UInt, new: In[Rlimit64], old: Out[Rli
     process = t.process
     if pid:
         target = t.world.tasks.get(pid)
-        if target is None:
+        if target is None and pid not in t.world.processes:
             raise ESRCH
-        process = target.process
-        theirs, mine = target.cred, t.cred
+        process = target.process if target is not None else t.world.processes[pid]
+        # init has no thread, and is root's
+        theirs, mine = target.cred if target is not None else Credentials(), t.cred
         same = {theirs.euid, theirs.suid, theirs.uid} == {mine.uid} and {
             theirs.egid,
             theirs.sgid,
@@ -161,6 +163,8 @@ def chosen(t: Task, which: int, who: int) -> Iterator[Process]:
             yield t.process
         elif (task := t.world.tasks.get(who)) is not None:
             yield task.process
+        elif (process := t.world.processes.get(who)) is not None:
+            yield process
     elif which == PRIO_PGRP:
         group = t.world.groups.get(who) if who else t.process.group
         yield from list(group.members) if group is not None else ()
@@ -203,7 +207,7 @@ def may_renice(t: Task, process: Process, nice: int) -> type[Exception] | None:
     mine = t.cred
     if mine.capable(CAP_SYS_NICE):
         return None
-    theirs = process.leader.cred if process.leader is not None else mine
+    theirs = process.leader.cred if process.leader is not None else Credentials()
     if mine.euid not in (theirs.uid, theirs.euid):
         return EPERM
     if nice < process.nice and 20 - nice > get_limit(process, RLIMIT_NICE)[0]:

@@ -27,7 +27,7 @@ from ring3.abi.types import I32, Bytes, In, InOut, Int, Out, Pid, Timespec, UInt
 from ring3.syscalls.records import Timespec64
 from ring3.syscalls.resource import get_limit
 from ring3.syscalls.table import RESULT, syscall
-from ring3.task.scheduling import cpus, sched_of
+from ring3.task.scheduling import DEFAULT, Sched, cpus, sched_of
 
 if TYPE_CHECKING:
     from ring3.task.task import Task
@@ -41,13 +41,20 @@ PAGE_SIZE = 4096
 
 
 def target(t: Task, pid: int) -> Task:
-    """Thread *pid*, 0 for the caller. EINVAL, ESRCH."""
+    """Thread *pid*, 0 for the caller. EINVAL, ESRCH; EPERM for init, which has no thread."""
     if pid < 0:
         raise EINVAL("pid")
     found = t if pid == 0 else t.world.tasks.get(pid)
     if found is None:
-        raise ESRCH
+        raise EPERM("init") if pid in t.world.processes else ESRCH
     return found
+
+
+def parameters(t: Task, pid: int) -> Sched:
+    """What is remembered of thread *pid*; of init and zombies, the defaults. EINVAL, ESRCH."""
+    if pid > 0 and pid not in t.world.tasks and pid in t.world.processes:
+        return DEFAULT
+    return sched_of(target(t, pid))
 
 
 def same_owner(t: Task, other: Task) -> bool:
@@ -83,7 +90,7 @@ def priority_range(policy: int) -> tuple[int, int]:
 @syscall
 def sched_getscheduler(t: Task, pid: Pid) -> int:
     """The policy of a thread, with SCHED_RESET_ON_FORK where set."""
-    sched = sched_of(target(t, pid))
+    sched = parameters(t, pid)
     return sched.policy | (SCHED_RESET_ON_FORK if sched.reset_on_fork else 0)
 
 
@@ -92,7 +99,7 @@ def sched_getparam(t: Task, pid: Pid, param: Out[I32]) -> int:
     """Store the real-time priority of a thread."""
     if not param:
         raise EINVAL("param")
-    param.store(sched_of(target(t, pid)).priority)
+    param.store(parameters(t, pid).priority)
     return 0
 
 
@@ -150,7 +157,7 @@ def sched_rr_get_interval_time64(t: Task, pid: Pid, interval: Out[Timespec64]) -
 
 
 def time_slice(t: Task, pid: int) -> int:
-    return RR_SLICE_NS if sched_of(target(t, pid)).policy == SCHED_RR else 0
+    return RR_SLICE_NS if parameters(t, pid).policy == SCHED_RR else 0
 
 
 # --- attributes ---------------------------------------------------------------------------------
@@ -159,9 +166,11 @@ def sched_getattr(t: Task, pid: Pid, attr: Out[Bytes], size: UInt, flags: UInt) 
     """Store policy, flags, nice value and priority of a thread."""
     if not attr or flags or not SCHED_ATTR.size <= size <= PAGE_SIZE:
         raise EINVAL("attr, size or flags")
-    other = target(t, pid)
-    sched = sched_of(other)
-    nice = other.process.nice if sched.policy in FAIR else 0
+    sched = parameters(t, pid)
+    process = (
+        t.process if pid == 0 else t.world.tasks[pid].process if pid in t.world.tasks else None
+    )
+    nice = process.nice if process is not None and sched.policy in FAIR else 0
     attr.store_bytes(
         SCHED_ATTR.pack(
             SCHED_ATTR.size,
@@ -219,7 +228,9 @@ def sched_getaffinity(t: Task, pid: Pid, size: UInt, mask: Out[Bytes]) -> int:
     needed = (possible.bit_length() + 63) // 64 * 8
     if size * 8 < possible.bit_length() or size % (t.memory.word // 8):
         raise EINVAL("size")
-    wanted = sched_of(target(t, pid)).affinity & possible or possible
+    if pid < 0:
+        raise ESRCH
+    wanted = parameters(t, pid).affinity & possible or possible
     stored = min(size, needed)
     mask.store_bytes(wanted.to_bytes(needed, "little")[:stored])
     return stored
@@ -229,6 +240,8 @@ def sched_getaffinity(t: Task, pid: Pid, size: UInt, mask: Out[Bytes]) -> int:
 def sched_setaffinity(t: Task, pid: Pid, size: UInt, mask: In[Bytes]) -> int:
     """Choose the CPUs a thread may run on."""
     wanted = int.from_bytes(mask.load_bytes(min(size, 1024)), "little")
+    if pid < 0:
+        raise ESRCH
     other = target(t, pid)
     if not same_owner(t, other):
         raise EPERM("CAP_SYS_NICE")
