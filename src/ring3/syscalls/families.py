@@ -92,6 +92,7 @@ FAMILIES = {
         "accept accept4 bind connect getpeername getsockname listen shutdown socket "
         "socketpair"
     ),
+    "socketcall": "socketcall",
     "sockopt": "getsockopt setsockopt",
     "splice": "copy_file_range sendfile sendfile64 splice tee vmsplice",
     "stat": (
