@@ -13,9 +13,9 @@ import select
 import signal
 import struct
 import sys
-from typing import TYPE_CHECKING, Any
 
 from ring3.abi.errno import Errno
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.machine.base import Deferred, Fault, Image, Result, UserContext
 from ring3.machine.native import launch, step
 from ring3.machine.native.binding import NO_RESULT, Bindings
@@ -46,6 +46,7 @@ ADDFD_SETFD, ADDFD_SEND = 1, 2
 CONTINUE = 1
 WALL = 0x40000000
 NR_CLONE = 56
+LONGEST_WAIT_S = 86_400.0
 
 
 class NativeMachine:
@@ -119,7 +120,7 @@ class NativeMachine:
         reply = value = 0
         while not self.closing:
             try:
-                id_, tid, nr, ip, args = wait(listener, reply, value)
+                id_, tid, nr, _ip, args = wait(listener, reply, value)
             except FileNotFoundError:
                 reply = 0  # the caller died before we received its call
                 continue
@@ -167,7 +168,8 @@ class NativeMachine:
                 deadline = clock.next_deadline_ns()
             timeout = None
             if deadline is not None:
-                timeout = max(0.0, (deadline - clock.monotonic_ns()) / 1e9)
+                # A guest's timer may be due in centuries: the host counts only so far.
+                timeout = min(max(0.0, (deadline - clock.monotonic_ns()) / 1e9), LONGEST_WAIT_S)
             try:
                 # select: epoll's own time-out counts in milliseconds
                 ready = select.select([epoll_fd], [], [], timeout)[0]
@@ -246,7 +248,7 @@ class NativeMachine:
         if then is not None:
             outcome = then(result)
         if outcome.__class__ is int:
-            outcome = self.supervisor.complete(v.task, outcome)  # type: ignore[arg-type]
+            outcome = self.supervisor.complete(v.task, outcome)
         if outcome is not None:
             self.settle(v, outcome)
 
@@ -458,7 +460,7 @@ class NativeMachine:
         how = 0 if number is None else ADDFD_SETFD
         request = ADDFD.pack(v.id, how, source, number or 0, flags)
         try:
-            return fcntl.ioctl(self.listener, ADDFD_REQUEST, bytearray(request), True)
+            return int(fcntl.ioctl(self.listener, ADDFD_REQUEST, bytearray(request), True))
         except OSError:
             return -1
 
