@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 
 if TYPE_CHECKING:
@@ -31,51 +31,107 @@ def keep(changes: Sequence[Change], folder: str) -> None:
     """Write what was added or modified below *folder*, at the guest's paths.
 
     Set-ID bits, device nodes, FIFOs and sockets stay behind: they would outlive the guest's world.
+    No symbolic link on the way is followed, whoever made it: the guest chose the names.
     """
     os.makedirs(folder, exist_ok=True)
+    top = os.open(folder, DIRECTORY)
     deleted = []
-    modes: list[tuple[bytes, int]] = []
-    for change in changes:
-        if change.inode is None:
-            deleted.append(change.path)
-            continue
-        target = os.path.join(os.fsencode(folder), change.path.lstrip(b"/"))
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        save(change.inode, target, modes)
-    # Directories last: a read-only one has to be filled first.
-    for target, mode in reversed(modes):
-        os.chmod(target, mode)
-    if deleted:
-        with open(os.path.join(folder, DELETED), "wb") as listing:
-            listing.writelines(path + b"\n" for path in deleted)
+    folders: list[tuple[bytes, int]] = []
+    try:
+        for change in changes:
+            if change.inode is None:
+                deleted.append(change.path + b"\n")
+            else:
+                save(top, change.path, change.inode, folders)
+        # Directories last: a read-only one has to be filled first.
+        for path, mode in reversed(folders):
+            fd = open_below(top, path)
+            os.fchmod(fd, mode)
+            os.close(fd)
+        if deleted:
+            copy_in(top, DELETED, b"".join(deleted))
+    finally:
+        os.close(top)
 
 
-def save(inode: Any, target: bytes, modes: list[tuple[bytes, int]]) -> None:
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def open_below(top: int, path: bytes) -> int:
+    """A descriptor of the directory *path* below *top*, made where it is missing."""
+    at = os.dup(top)
+    try:
+        for name in path.split(b"/"):
+            if not name:
+                continue
+            try:
+                os.mkdir(name, 0o755, dir_fd=at)
+            except FileExistsError:
+                pass
+            below = os.open(name, DIRECTORY, dir_fd=at)
+            os.close(at)
+            at = below
+    except OSError:
+        os.close(at)
+        raise
+    return at
+
+
+def save(top: int, path: bytes, inode: Any, folders: list[tuple[bytes, int]]) -> None:
     """Write one file, directory or link."""
     kind = inode.mode & S_IFMT
     stat = inode.stat()
-    if kind == S_IFDIR:
-        os.makedirs(target, exist_ok=True)
-        modes.append((target, stat.mode & 0o777))
-        return
-    if os.path.lexists(target):
-        os.unlink(target)
-    if kind == S_IFLNK:
-        os.symlink(inode.readlink(None), target)
-    elif kind == S_IFREG:
-        copy_content(inode.content(), target, stat.mode & 0o777)
-        os.utime(target, ns=(stat.atime_ns, stat.mtime_ns))
-
-
-def copy_content(source: int, target: bytes, mode: int) -> None:
-    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        offset = 0
-        while data := os.pread(source, 1 << 20, offset):
-            view = memoryview(data)
-            while view:
-                view = view[os.write(fd, view) :]
-            offset += len(data)
-        os.fchmod(fd, mode)
+        if kind == S_IFDIR:
+            os.close(open_below(top, path))
+            folders.append((path, stat.mode & 0o777))
+            return
+        parent = open_below(top, os.path.dirname(path))
+    except NotADirectoryError:
+        say_skipped(path)
+        return
+    name = os.path.basename(path)
+    try:
+        try:
+            os.unlink(name, dir_fd=parent)
+        except FileNotFoundError:
+            pass
+        if kind == S_IFLNK:
+            os.symlink(inode.readlink(None), name, dir_fd=parent)
+        elif kind == S_IFREG:
+            fd = os.open(name, NEW_FILE, 0o600, dir_fd=parent)
+            try:
+                copy_content(inode.content(), fd)
+                os.fchmod(fd, stat.mode & 0o777)
+                os.utime(fd, ns=(stat.atime_ns, stat.mtime_ns))
+            finally:
+                os.close(fd)
+    except IsADirectoryError:
+        say_skipped(path)
     finally:
-        os.close(fd)
+        os.close(parent)
+
+
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def say_skipped(path: bytes) -> None:
+    print(f"ring3: --keep: {os.fsdecode(path)}: something else is in the way", file=sys.stderr)
+
+
+def copy_in(top: int, name: str, data: bytes) -> None:
+    try:
+        os.unlink(name, dir_fd=top)
+    except FileNotFoundError:
+        pass
+    with os.fdopen(os.open(name, NEW_FILE, 0o644, dir_fd=top), "wb") as file:
+        file.write(data)
+
+
+def copy_content(source: int, target: int) -> None:
+    offset = 0
+    while data := os.pread(source, 1 << 20, offset):
+        view = memoryview(data)
+        while view:
+            view = view[os.write(target, view) :]
+        offset += len(data)

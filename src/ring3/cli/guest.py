@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from _queue import SimpleQueue
+from threading import Thread
 
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.cli.main import OWN_ERROR
 from ring3.cli.parse import BadUsage, Option, count, seconds, size
 
@@ -23,7 +25,9 @@ FORWARDED = (
     signal.SIGWINCH, signal.SIGCONT, signal.SIGTSTP,
 )  # fmt: skip
 """Signals to ring3 that are meant for the guest."""
-FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGWINCH, signal.SIGCONT)
+FROM_TERMINAL = (
+    signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGWINCH, signal.SIGCONT, signal.SIGHUP,
+)  # fmt: skip
 """Those that a terminal sends to everybody in its foreground."""
 
 
@@ -95,7 +99,8 @@ class GuestOptions:
             Option("--clear-env", "", "start with an empty environment", self.setter("clear_env")),
             Option("--workdir", "DIR", "working directory of the guest", self.storer("workdir")),
             Option("--hostname", "NAME", "name of the guest's machine", self.storer("hostname")),
-            Option("--mem", "SIZE", "most memory of the guest (512M, 2G)", self.limit("memory", size)),
+            Option("--mem", "SIZE", "most memory of the guest (512M, 2G)",
+                   self.limit("memory", size)),
             Option("--pids", "N", "most processes and threads", self.limit("tasks", count)),
             Option("--timeout", "SECONDS", "end the guest after that time; exit status 124",
                    self.set_timeout),
@@ -219,6 +224,7 @@ def said_of(bad: Exception) -> str:
 def run_program(kernel: Kernel, options: GuestOptions, argv: list[str]) -> int:
     from ring3.abi.errno import ENOENT, Errno
 
+    kernel.world.on_stop = stop_too
     try:
         guest = kernel.spawn(argv, env=options.environment(), cwd=options.guest_dir())
     except (Errno, OSError) as failed:
@@ -258,6 +264,9 @@ class Forwarding:
         self.kernel = kernel
         self.guest = guest
         self.old: dict[int, Any] = {}
+        self.signals: SimpleQueue[int] = SimpleQueue()
+        self.thread: Thread | None = None
+        """Hands signals on. A handler cannot: it may have interrupted whoever holds the kernel."""
 
     def __enter__(self) -> Forwarding:
         for signo in FORWARDED:
@@ -269,18 +278,29 @@ class Forwarding:
             signal.signal(signo, handler)
 
     def forward(self, signo: int, frame: object) -> None:
-        group = self.guest.process.group
-        if signo in FROM_TERMINAL:
-            from ring3.task.signals import SigInfo, send_to_process
+        self.signals.put(signo)
+        if self.thread is None:
+            self.thread = Thread(target=self.hand_on, daemon=True)
+            self.thread.start()
 
+    def hand_on(self) -> None:
+        from ring3.drivers.console import forward
+        from ring3.task.jobs import send_to_group
+
+        while True:
+            signo = self.signals.get()
+            if signo not in FROM_TERMINAL:
+                self.guest.send_signal(signo)
+                continue
             with self.kernel.lock:
-                for member in list(group.members):
-                    send_to_process(member, SigInfo(signo, 0x80))
+                if not forward(self.kernel.world, signo):
+                    send_to_group(self.guest.process.group, signo)
                 self.kernel.settle()
-        else:
-            self.guest.send_signal(signo)
-        if signo == signal.SIGTSTP:
-            os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def stop_too() -> None:
+    """The guest's first process stopped: whoever started ring3 shall see that."""
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def leave(status: int) -> int:
@@ -313,7 +333,7 @@ def report(kernel: Kernel, options: GuestOptions, refusals: Any) -> None:
     if options.diff or options.keep:
         from ring3.cli.changes import keep, print_changes
 
-        found = list(kernel.view.changes())
+        found = list(kernel.view.changes())  # type: ignore[attr-defined]
         if options.diff:
             print_changes(found)
         if options.keep:

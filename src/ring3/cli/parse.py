@@ -7,7 +7,7 @@ as the next word.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from ring3.abi.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -143,7 +143,9 @@ def size(text: str) -> int:
     try:
         value = float(number.removesuffix(unit)) * units[unit]
     except ValueError:
-        raise ValueError(f"{text!r} is no size: give bytes, or a number with K, M, G or T") from None
+        raise ValueError(
+            f"{text!r} is no size: give bytes, or a number with K, M, G or T"
+        ) from None
     if value < 0:
         raise ValueError("a size cannot be negative")
     return int(value)

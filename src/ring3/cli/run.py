@@ -10,7 +10,8 @@ USAGE = "ring3 run [OPTION]... [--] COMMAND [ARGUMENT]..."
 ABOUT = """\
 Run an unmodified Linux program on the kernel. By default it sees the host's /usr, /bin, /sbin,
 /lib*, /etc, /opt and the working directory; what it writes goes to a private layer that is thrown
-away. The exit status is the program's; 127: not found, 126: not executable, 125: ring3's own error."""
+away. The exit status is the program's; 127: not found, 126: not executable, 125: ring3's own
+error."""
 
 
 def main(argv: list[str]) -> int:

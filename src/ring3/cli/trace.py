@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.cli.guest import GuestOptions, checked, leave, run_guest, say
 from ring3.cli.main import OWN_ERROR, complain
 from ring3.cli.parse import BadUsage, Option, Parser, count

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from ring3.abi.hints import Any
 
-FAMILIES = "files memory polls process misc sockets times signals ipc ioctls fcntls compat".split()
+FAMILIES = (
+    "files stats mounts memory polls process clones ids scheds misc prctls sockets messages"
+    " sockopts times signals ipc ioctls fcntls"
+).split()
 _loaded = False
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi import fcntl as f
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.layouts import layout
 from ring3.trace.files import open_flags
 from ring3.trace.kinds import enters, exits

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
-
 from ring3.abi.fcntl import (
     O_ACCMODE,
     O_CREAT,
     O_DIRECTORY,
     O_TMPFILE,
 )
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.layouts import layout
-from ring3.abi.mount import ST_VALID
-from ring3.abi.stat import S_IFBLK, S_IFCHR, S_IFMT, S_ISGID, S_ISUID, S_ISVTX
-from ring3.abi import stat as so
-from ring3.abi.internal import UTIME_NOW, UTIME_OMIT
 from ring3.trace.kinds import enters, exits, kind, kind_of, shapes
 from ring3.trace.names import names
-from ring3.trace.text import HEX_ALL, addr, dev, hexed, mode, quote, signed
+from ring3.trace.text import HEX_ALL, addr, hexed, mode, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from ring3.trace.frame import Decoder, Frame
 
@@ -132,6 +125,8 @@ open_tree: dirfd path flags:open_tree = fd
 move_mount: dirfd path dirfd path flags:move_mount
 fsopen: str flags:fsopen = fd
 fsmount: fd flags:fsmount flags:mount_attr = fd
+fsconfig: fd uenum:fsconfig str fs_value d
+mount_setattr: dirfd path flags:at addr lu
 fspick: dirfd path flags:fspick = fd
 cachestat: fd addr >addr x
 quotactl: x path id addr
@@ -195,9 +190,13 @@ def tail(x: Frame, v: int, size: int, known: int) -> str:
     if not any(more):
         return ""
     cut = "..." if size - known > len(more) else ""
-    return f", /* bytes {known}..{size - 1} */ " + '"' + "".join(
-        f"\\x{b:02x}" for b in more
-    ) + '"' + cut
+    return (
+        f", /* bytes {known}..{size - 1} */ "
+        + '"'
+        + "".join(f"\\x{b:02x}" for b in more)
+        + '"'
+        + cut
+    )
 
 
 @kind
@@ -237,7 +236,7 @@ def cwd_text(x: Frame, v: int) -> str:
 def attribute(x: Frame, v: int, size: int) -> str:
     """The value of an extended attribute; a NUL at its end is not shown."""
     last = x.load(v + size - 1, 1) if 0 < size <= x.style.strlen + 1 else None
-    return x.bytes(v, size - 1 if last == b"\0" else size)
+    return x.buffer(v, size - 1 if last == b"\0" else size)
 
 
 @kind
@@ -255,7 +254,7 @@ def xattr_in(size_at: str) -> Decoder:
 def xattr(size_at: str) -> Decoder:
     """A list of names; a size of 0 only asks how long it is."""
     at = int(size_at)
-    return lambda x, v: x.bytes(v, x.result) if x.args[at] else addr(v)
+    return lambda x, v: x.buffer(v, x.result) if x.args[at] else addr(v)
 
 
 # --- vectors --------------------------------------------------------------------------------------
@@ -271,7 +270,7 @@ def iovecs(x: Frame, v: int, count: int, budget: int | None) -> str:
         have = size if left[0] is None else min(size, left[0])
         if left[0] is not None and have > 0:
             left[0] -= have
-        data = x.bytes(base, have) if have >= 0 else addr(base)
+        data = x.buffer(base, have) if have >= 0 else addr(base)
         return f"{{iov_base={data}, iov_len={size}}}"
 
     return x.array(v, count, 2 * word, show)
@@ -287,227 +286,6 @@ def iov_in(count_at: str) -> Decoder:
 def iov_out(count_at: str) -> Decoder:
     at = int(count_at)
     return lambda x, v: iovecs(x, v, x.args[at], None)
-
-
-# --- attributes -----------------------------------------------------------------------------------
-def symbolic_mode(x: Frame, value: int) -> str:
-    """``S_IFREG|S_ISUID|0755``."""
-    if x.style.consts == 1:
-        return mode(value)
-    kind_name = names("file_type").by_value.get(value & S_IFMT)
-    shown = [kind_name] if kind_name else []
-    bits = [("S_ISUID", S_ISUID), ("S_ISGID", S_ISGID), ("S_ISVTX", S_ISVTX)]
-    shown += [name for name, bit in bits if value & bit]
-    if not kind_name and value & S_IFMT:
-        return mode(value)
-    known = S_ISUID | S_ISGID | S_ISVTX | S_IFMT
-    shown.append(mode(value & ~known))
-    text = "|".join(shown)
-    return text if not x.style.consts else f"{mode(value)} /* {text} */"
-
-
-@kind
-def file_mode(x: Frame, v: int) -> str:
-    return symbolic_mode(x, v & 0xFFFF)
-
-
-@kind_of
-def node_dev(mode_at: str) -> Decoder:
-    at = int(mode_at)
-
-    def show(x: Frame, v: int) -> str:
-        return f", {dev(v & 0xFFFFFFFF)}" if x.args[at] & S_IFMT in (S_IFCHR, S_IFBLK) else ""
-
-    return show
-
-
-def moment(sec: int, nsec: int) -> str:
-    """The comment behind a point in time, as strace's sprinttime makes it."""
-    if sec == 0 and nsec == 0:
-        return ""
-    try:
-        local = time.localtime(sec)
-    except (OverflowError, OSError, ValueError):
-        return ""
-    shown = time.strftime("%Y-%m-%dT%H:%M:%S", local)
-    if nsec:
-        shown += f".{nsec:09d}"
-    return f"{shown}{time.strftime('%z', local)}"
-
-
-STAT_FORMS: dict[str, Any] = {}
-
-
-@kind
-def stat(x: Frame, v: int) -> str:
-    return stat_as(x, v, "stat")
-
-
-@kind
-def stat64(x: Frame, v: int) -> str:
-    return stat_as(x, v, "stat64")
-
-
-def stat_as(x: Frame, v: int, struct: str) -> str:
-    form = layout(struct, x.word)
-    data = x.load(v, form.size)
-    if data is None:
-        return addr(v)
-    s = form.unpack(data)
-    device = s["st_mode"] & S_IFMT in (S_IFCHR, S_IFBLK)
-    size = f"st_rdev={dev(s['st_rdev'])}" if device else f"st_size={s['st_size']}"
-    if x.abbrev:
-        return f"{{st_mode={symbolic_mode(x, s['st_mode'])}, {size}, ...}}"
-    shown = (
-        f"st_dev={dev(s['st_dev'])}, st_ino={s['st_ino']}, "
-        f"st_mode={symbolic_mode(x, s['st_mode'])}, st_nlink={s['st_nlink']}, "
-        f"st_uid={s['st_uid']}, st_gid={s['st_gid']}, st_blksize={s['st_blksize']}, "
-        f"st_blocks={s['st_blocks']}, {size}"
-    )
-    for which in ("atime", "mtime", "ctime"):
-        sec, nsec = signed(s[f"st_{which}"], x.word), s[f"st_{which}_nsec"]
-        shown += f", st_{which}={sec}{comment(moment(sec, nsec))}, st_{which}_nsec={nsec}"
-    return "{" + shown + "}"
-
-
-def comment(text: str) -> str:
-    return f" /* {text} */" if text else ""
-
-
-@kind
-def statx_flags(x: Frame, v: int) -> str:
-    value = v & 0xFFFFFFFF
-    sync = names("at_statx_type").items[0][1]
-    shown = names("at_statx_sync").enum(value & sync)
-    rest = value & ~sync
-    return x.styled(value, f"{shown}|{names('at_statx').flags(rest)}" if rest else shown)
-
-
-@kind
-def statx(x: Frame, v: int) -> str:
-    form = layout("statx")
-    data = x.load(v, form.size)
-    if data is None:
-        return addr(v)
-    s = form.unpack(data)
-    mask = s["stx_mask"]
-    parts = [f"stx_mask={x.flags('statx_mask', mask)}"]
-    full = not x.abbrev
-    if full:
-        parts.append(f"stx_blksize={s['stx_blksize']}")
-    parts.append(f"stx_attributes={x.flags('statx_attr', s['stx_attributes'])}")
-    if full:
-        parts += [f"stx_{n}={s[f'stx_{n}']}" for n in ("nlink", "uid", "gid") if mask & HAVE[n]]
-    if mask & HAVE["mode"]:
-        parts.append(f"stx_mode={symbolic_mode(x, s['stx_mode'])}")
-    if full and mask & HAVE["ino"]:
-        parts.append(f"stx_ino={s['stx_ino']}")
-    if mask & HAVE["size"]:
-        parts.append(f"stx_size={s['stx_size']}")
-    return "{" + ", ".join([*parts, *(statx_rest(x, s, mask) if full else ["..."])]) + "}"
-
-
-HAVE = {
-    "mode": so.STATX_TYPE | so.STATX_MODE,
-    "nlink": so.STATX_NLINK,
-    "uid": so.STATX_UID,
-    "gid": so.STATX_GID,
-    "ino": so.STATX_INO,
-    "size": so.STATX_SIZE,
-    "blocks": so.STATX_BLOCKS,
-    "atime": so.STATX_ATIME,
-    "btime": so.STATX_BTIME,
-    "ctime": so.STATX_CTIME,
-    "mtime": so.STATX_MTIME,
-    "mnt_id": so.STATX_MNT_ID,
-}
-"""Field of struct statx -> the bits of stx_mask that say it is there."""
-
-
-def statx_rest(x: Frame, s: dict[str, Any], mask: int) -> list[str]:
-    """The fields that only -v shows."""
-    parts = [f"stx_blocks={s['stx_blocks']}"] if mask & HAVE["blocks"] else []
-    parts.append(f"stx_attributes_mask={x.flags('statx_attr', s['stx_attributes_mask'])}")
-    for which in ("atime", "btime", "ctime", "mtime"):
-        if mask & HAVE[which]:
-            t = s[f"stx_{which}"]
-            said = comment(moment(t["tv_sec"], t["tv_nsec"]))
-            parts.append(f"stx_{which}={{tv_sec={t['tv_sec']}, tv_nsec={t['tv_nsec']}}}{said}")
-    for which in ("rdev", "dev"):
-        parts.append(f"stx_{which}_major={s[f'stx_{which}_major']}")
-        parts.append(f"stx_{which}_minor={s[f'stx_{which}_minor']}")
-    return [*parts, f"stx_mnt_id={hexed(s['stx_mnt_id'])}"]
-
-
-@kind
-def statfs(x: Frame, v: int) -> str:
-    return statfs_as(x, v, "statfs")
-
-
-def statfs_as(x: Frame, v: int, struct: str) -> str:
-    form = layout(struct, x.word)
-    data = x.load(v, form.size)
-    if data is None:
-        return addr(v)
-    s = form.unpack(data)
-    low, high = (value & 0xFFFFFFFF for value in s["f_fsid"])
-    shown = ", ".join(
-        [
-            f"f_type={x.enum('fs_magic', s['f_type'] & ((1 << x.word) - 1))}",
-            *(
-                f"{n}={s[n]}"
-                for n in ("f_bsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree")
-            ),
-            f"f_fsid={{val=[{hexed(low)}, {hexed(high)}]}}",
-            f"f_namelen={s['f_namelen']}, f_frsize={s['f_frsize']}",
-            *([f"f_flags={x.flags('statfs', s['f_flags'])}"] if s["f_flags"] & ST_VALID else []),
-        ]
-    )
-    return "{" + shown + "}"
-
-
-# --- times ----------------------------------------------------------------------------------------
-@kind
-def utimbuf(x: Frame, v: int) -> str:
-    form = layout("utimbuf", x.word)
-    data = x.load(v, form.size)
-    if data is None:
-        return addr(v)
-    t = form.unpack(data)
-    return "{" + ", ".join(f"{n}={s}{comment(moment(s, 0))}" for n, s in t.items()) + "}"
-
-
-def two_times(x: Frame, v: int, struct: str, fraction: str, special: bool) -> str:
-    """``[{...} /* date */, {...}]``."""
-    if not v:
-        return "NULL"
-    form = layout(struct, x.word)
-    data = x.load(v, 2 * form.size)
-    if data is None:
-        return addr(v)
-    shown = []
-    for part in (data[: form.size], data[form.size :]):
-        t = form.unpack(part)
-        sec, low = t["tv_sec"], t[f"tv_{fraction}"]
-        if special and low in (UTIME_NOW, UTIME_OMIT):
-            shown.append("UTIME_NOW" if low == UTIME_NOW else "UTIME_OMIT")
-            continue
-        nsec = low if fraction == "nsec" else low * 1000
-        said = moment(sec, nsec) if 0 <= nsec < 1_000_000_000 else ""
-        if said and fraction == "usec" and low:
-            said = said.replace(f".{nsec:09d}", f".{low:06d}")
-        shown.append(f"{{tv_sec={sec}, tv_{fraction}={low}}}{comment(said)}")
-    return f"[{', '.join(shown)}]"
-
-
-@kind
-def timevals(x: Frame, v: int) -> str:
-    return two_times(x, v, "timeval", "usec", False)
-
-
-@kind
-def utimespecs(x: Frame, v: int) -> str:
-    return two_times(x, v, "timespec", "nsec", True)
 
 
 # --- directories ----------------------------------------------------------------------------------
@@ -564,7 +342,7 @@ def file_handle(x: Frame, v: int) -> str:
     size = int.from_bytes(data[:4], "little")
     kind_ = int.from_bytes(data[4:], "little", signed=True)
     handle = x.load(v + 8, size) if size <= MAX_HANDLE_SZ else b""
-    if handle is None or x.plan.name == "name_to_handle_at" and x.failed:
+    if handle is None or (x.plan.name == "name_to_handle_at" and x.failed):
         return f"{{handle_bytes={size}}}"
     return f"{{handle_bytes={size}, handle_type={kind_}, f_handle={quote(handle, HEX_ALL)}}}"
 
@@ -594,56 +372,3 @@ def sendfile_exit(x: Frame, a: Sequence[int]) -> str:
     if x.failed or not x.result or after is None:
         return f", {a[3]}"
     return f" => [{after}], {a[3]}"
-
-
-# --- mounts ---------------------------------------------------------------------------------------
-@kind
-def mount_flags(x: Frame, v: int) -> str:
-    from ring3.abi.mount import MS_MGC_MSK, MS_MGC_VAL
-
-    if v & MS_MGC_MSK == MS_MGC_VAL:
-        rest = v & ~MS_MGC_MSK
-        return "MS_MGC_VAL" + (f"|{x.flags('mount', rest)}" if rest else "")
-    return x.flags("mount", v)
-
-
-def rebinds(x: Frame) -> bool:
-    """Whether mount(2) changes what is mounted already: it ignores type and data then."""
-    from ring3.abi.mount import MS_BIND, MS_MOVE, MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE
-
-    every = MS_BIND | MS_MOVE | MS_PRIVATE | MS_SHARED | MS_SLAVE | MS_UNBINDABLE
-    return bool(x.args[3] & every)
-
-
-@kind
-def mount_type(x: Frame, v: int) -> str:
-    from ring3.abi.mount import MS_REMOUNT
-
-    return addr(v) if rebinds(x) or x.args[3] & MS_REMOUNT else x.text(v)
-
-
-@kind
-def mount_data(x: Frame, v: int) -> str:
-    return addr(v) if rebinds(x) else x.text(v)
-
-
-@kind
-def swap_flags(x: Frame, v: int) -> str:
-    from ring3.abi.mount import SWAP_FLAG_PRIO_MASK
-
-    value = v & 0xFFFFFFFF
-    priority = value & SWAP_FLAG_PRIO_MASK
-    shown = x.flags("swap", value & ~SWAP_FLAG_PRIO_MASK) if value & ~SWAP_FLAG_PRIO_MASK else ""
-    if priority or not shown:
-        shown += ("|" if shown else "") + str(priority)
-    return shown
-
-
-@kind
-def fanotify_init(x: Frame, v: int) -> str:
-    value = v & 0xFFFFFFFF
-    low = value & 0xC
-    shown = names("fanotify_class").enum(low)
-    rest = value & ~0xC
-    return x.styled(value, f"{shown}|{names('fanotify_init').flags(rest)}" if rest else shown)
-

@@ -5,9 +5,8 @@ Membership in the classes is strace's (6.1, with the newer calls where strace 6.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.fcntl import AT_FDCWD
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.trace.text import signed
 
 if TYPE_CHECKING:
@@ -33,8 +32,8 @@ landlock_restrict_self memfd_secret process_mrelease cachestat fchmodat2 setxatt
 listxattrat removexattrat open_tree_attr file_getattr file_setattr
 mmap2 _llseek ftruncate64 fstat64 fcntl64 sendfile64 fstatfs64 fadvise64_64 fstatat64 fchown32
 _newselect
-pselect6_time64 ppoll_time64 utimensat_time64 timerfd_settime64 timerfd_gettime64 mq_timedsend_time64
-mq_timedreceive_time64 oldfstat""",
+pselect6_time64 ppoll_time64 utimensat_time64 timerfd_settime64 timerfd_gettime64
+mq_timedsend_time64 mq_timedreceive_time64 oldfstat""",
     "file": """
 open stat lstat access execve truncate getcwd chdir rename mkdir rmdir creat link unlink symlink
 readlink chmod chown lchown utime mknod uselib statfs pivot_root chroot acct mount umount2 swapon
@@ -244,5 +243,3 @@ def places(name: str, abi: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         elif "*" not in kind and (argument.endswith("fd") or argument in ("fd", "fildes")):
             fds.append(at)
     return tuple(paths), tuple(fds)
-
-

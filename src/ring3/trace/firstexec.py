@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.elf import AUX_EXECFN, AUX_RANDOM
 from ring3.abi.errno import EFAULT
+from ring3.abi.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ring3.abi.types import Memory

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
-
 from ring3.abi.errno import EFAULT
+from ring3.abi.hints import TYPE_CHECKING, Any, Protocol
+from ring3.abi.misc import PATH_MAX
 from ring3.trace import text
 from ring3.trace.names import names
 from ring3.trace.text import ABBREV, HEX_NEVER, RAW, addr, quote
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     Decoder = Callable[["Frame", int], str]
     """Prints one argument: the frame and the argument's register."""
 
-PATH_MAX = 4096
 DELETED = b" (deleted)"
 
 
@@ -157,7 +156,7 @@ class Frame:
             return self.quote(found[0])
         return self.quote(found[0][:most]) + "..."
 
-    def bytes(self, at: int, size: int) -> str:
+    def buffer(self, at: int, size: int) -> str:
         """A buffer of *size* bytes."""
         if not at:
             return "NULL"
@@ -198,7 +197,9 @@ class Frame:
         shown = []
         data = self.load(at, most * size)
         for i in range(most):
-            one = self.load(at + i * size, size) if data is None else data[i * size : i * size + size]
+            one = (
+                self.load(at + i * size, size) if data is None else data[i * size : i * size + size]
+            )
             if one is None:
                 if not i:
                     return addr(at)

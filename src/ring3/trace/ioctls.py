@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from ring3.abi import ioctl as io
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.layouts import layout
 from ring3.trace.kinds import enters, exits
 from ring3.trace.names import constants
@@ -92,8 +92,7 @@ def termios(x: Frame, v: int) -> str:
     shown = [
         f"c_iflag={x.flags('termios_iflag', s['c_iflag'])}",
         f"c_oflag={oflags(x, s['c_oflag'])}",
-        "c_cflag="
-        + "|".join([x.enum("termios_baud", baud), size, *([more] if control else [])]),
+        "c_cflag=" + "|".join([x.enum("termios_baud", baud), size, *([more] if control else [])]),
         f"c_lflag={x.flags('termios_lflag', s['c_lflag'])}",
     ]
     if x.abbrev:
@@ -116,7 +115,7 @@ def control_characters(cc: bytes) -> list[str]:
     every = (names + " VDISCARD VWERASE VLNEXT VEOL2").split()
     values = constants("ioctl")
     parts = [f"[{n}]={hexed(cc[values[n]])}" for n in every if values[n] < len(cc)]
-    return [f"c_cc[{p[1:]}" for p in parts[:0]] + [f'c_cc={quote(cc, HEX_ALL)}']
+    return [f"c_cc[{p[1:]}" for p in parts[:0]] + [f"c_cc={quote(cc, HEX_ALL)}"]
 
 
 def oflags(x: Frame, value: int) -> str:

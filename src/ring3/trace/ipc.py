@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi import ipc
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.layouts import layout
 from ring3.trace.kinds import KINDS, enters, exits, kind, kind_of, shapes
 from ring3.trace.text import addr, hexed, mode, signed
@@ -171,7 +170,7 @@ def message(x: Frame, at: int, size: int) -> str:
     kind_ = x.number(at, x.word // 8, True)
     if kind_ is None:
         return addr(at)
-    return f"{{mtype={kind_}, mtext={x.bytes(at + x.word // 8, size)}}}"
+    return f"{{mtype={kind_}, mtext={x.buffer(at + x.word // 8, size)}}}"
 
 
 @kind_of

@@ -7,10 +7,10 @@ a parameter, and ``@call`` for calls that need to see everything.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.fcntl import AT_FDCWD
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.trace.text import addr, dev, hexed, mode, signed
+from ring3.vfs.path import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -172,8 +172,8 @@ def dirfd(x: Frame, v: int) -> str:
 
 def cwd(x: Frame) -> bytes:
     """The working directory as getcwd(2) would tell it."""
-    place = x.task.fs.cwd
-    return bytes(place.path())
+    fs = x.task.fs
+    return path_of(fs.cwd, fs.root)
 
 
 @kind
@@ -234,13 +234,13 @@ def bytes_(size: str) -> Decoder:
     if size == "ret":
 
         def show(x: Frame, v: int) -> str:
-            return x.bytes(v, x.result)
+            return x.buffer(v, x.result)
 
     else:
         at = int(size)
 
         def show(x: Frame, v: int) -> str:
-            return x.bytes(v, x.args[at] & ((1 << x.word) - 1))
+            return x.buffer(v, x.args[at] & ((1 << x.word) - 1))
 
     return show
 

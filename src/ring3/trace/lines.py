@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.wait import WCOREFLAG
 from ring3.trace.signals import siginfo, signal_name
 

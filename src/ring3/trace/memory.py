@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ring3.abi.mman import MEMBARRIER_CMD_FLAG_CPU, MAP_HUGE_MASK, MAP_HUGE_SHIFT, MAP_TYPE, MREMAP_FIXED, MREMAP_MAYMOVE
+from ring3.abi.hints import TYPE_CHECKING
+from ring3.abi.mman import (
+    MAP_HUGE_MASK,
+    MAP_HUGE_SHIFT,
+    MAP_TYPE,
+    MEMBARRIER_CMD_FLAG_CPU,
+    MREMAP_FIXED,
+    MREMAP_MAYMOVE,
+)
 from ring3.trace.kinds import exits, kind, kind_of, shapes
 from ring3.trace.names import names
 from ring3.trace.text import addr, hexed, signed
@@ -41,6 +47,7 @@ set_mempolicy: mpol_mode nodemask:2 lu
 get_mempolicy: >mpol_result >nodemask:2 lu addr lflags:mpol_flags
 process_mrelease: fd x
 userfaultfd: flags:userfaultfd = fd
+set_mempolicy_home_node: addr lu lu lx
 mseal: addr lu lx
 map_shadow_stack: addr lu x = x
 """)

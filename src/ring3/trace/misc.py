@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi import futex as fx
-from ring3.abi import prctl as pr
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.layouts import layout
-from ring3.trace.kinds import KINDS, enters, exits, kind, kind_of, shapes
+from ring3.trace.kinds import KINDS, enters, kind, kind_of, shapes
 from ring3.trace.names import constants, names
-from ring3.trace.process import cap_names
-from ring3.trace.signals import signal_name
 from ring3.trace.text import HEX_ALL, addr, hexed, quote, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ring3.trace.frame import Decoder, Frame
 
@@ -24,13 +20,13 @@ sysinfo: >sysinfo
 sethostname setdomainname: host_name u
 getrandom: >hex_bytes:ret lu flags:getrandom
 reboot: uenum:reboot_magic1 uenum:reboot_magic2 uenum:reboot ~restart_text
-syslog: syslog_action ~>syslog_rest
+syslog: syslog_action ~>>syslog_rest
 init_module: addr lu str
 finit_module: fd str flags:module_init
 delete_module: str flags:delete_module
 seccomp: uenum:seccomp_op seccomp_flags seccomp_arg
 ptrace: ptrace_request ~ptrace_rest
-futex_waitv: addr u x timespec64 clock
+futex_waitv: waiters:1 u x timespec64 clock
 set_thread_area get_thread_area: addr
 modify_ldt: d addr lu
 ioperm: lx lx d
@@ -41,8 +37,8 @@ get_kernel_syms _sysctl: lx
 query_module getpmsg putpmsg afs_syscall vserver: lx lx lx lx lx
 nfsservctl tuxcall security sysfs: lx lx lx
 iopl: d
-landlock_create_ruleset: addr lu flags:landlock_create = fd
-landlock_add_rule: fd uenum:landlock_rule addr x
+landlock_create_ruleset: ruleset:1 lu flags:landlock_create = fd
+landlock_add_rule: fd uenum:landlock_rule landlock_rule x
 landlock_restrict_self: fd x
 add_key: str str bytes:3 lu key_id
 request_key: str str str key_id
@@ -175,14 +171,14 @@ def syslog_rest(x: Frame, v: int) -> str:
     action = names("syslog").by_value.get(signed(x.args[0]), "").removeprefix("SYSLOG_ACTION_")
     size = signed(x.args[2])
     if action in ("READ", "READ_ALL", "READ_CLEAR"):
-        return f", {addr(v) if x.failed else x.bytes(v, x.result)}, {size}"
+        return f", {addr(v) if x.failed else x.buffer(v, x.result)}, {size}"
     return "" if action and action != "CONSOLE_LEVEL" else f", {addr(v)}, {size}"
 
 
 @kind
 def host_name(x: Frame, v: int) -> str:
     size = x.args[1] & 0xFFFFFFFF
-    return x.bytes(v, size) if size <= UTS_LEN else addr(v)
+    return x.buffer(v, size) if size <= UTS_LEN else addr(v)
 
 
 @kind
@@ -229,6 +225,52 @@ def call_name(nr: int, arch: int) -> str:
     return next((f"__NR_{name}" for name, number in table.items() if number == nr), str(nr))
 
 
+# --- landlock and futex vectors ----------------------------------------------------------------
+@kind_of
+def ruleset(size_at: str) -> Decoder:
+    """``{handled_access_fs=LANDLOCK_ACCESS_FS_EXECUTE|...}``"""
+    at = int(size_at)
+
+    def show(x: Frame, v: int) -> str:
+        size = x.args[at]
+        data = x.load(v, min(size, 16)) if size >= 8 else None
+        if data is None:
+            return addr(v)
+        shown = [f"handled_access_fs={x.flags('landlock_fs', int.from_bytes(data[:8], 'little'))}"]
+        if len(data) == 16:
+            net = int.from_bytes(data[8:], "little")
+            shown.append(f"handled_access_net={x.flags('landlock_net', net)}")
+        return "{" + ", ".join(shown) + "}"
+
+    return show
+
+
+@kind
+def landlock_rule(x: Frame, v: int) -> str:
+    from ring3.abi.misc import LANDLOCK_RULE_PATH_BENEATH
+
+    data = x.load(v, 12) if x.args[1] == LANDLOCK_RULE_PATH_BENEATH else None
+    if data is None:
+        return addr(v)
+    access = x.flags("landlock_fs", int.from_bytes(data[:8], "little"))
+    return f"{{allowed_access={access}, parent_fd={x.fd(int.from_bytes(data[8:], 'little'))}}}"
+
+
+@kind_of
+def waiters(count_at: str) -> Decoder:
+    """futex_waitv's array."""
+    at = int(count_at)
+
+    def one(x: Frame, data: bytes) -> str:
+        val, where = (int.from_bytes(data[i : i + 8], "little") for i in (0, 8))
+        flags = x.flags("futex_waitv", int.from_bytes(data[16:20], "little"))
+        rest = int.from_bytes(data[20:], "little")
+        odd = f", __reserved={hexed(rest)}" if rest else ""
+        return f"{{val={hexed(val)}, uaddr={addr(where)}, flags={flags}{odd}}}"
+
+    return lambda x, v: x.array(v, x.args[at] & 0xFFFFFFFF, 24, lambda data: one(x, data))
+
+
 # --- seccomp --------------------------------------------------------------------------------------
 @kind
 def seccomp_flags(x: Frame, v: int) -> str:
@@ -258,140 +300,3 @@ def filter_program(x: Frame, v: int) -> str:
         return addr(v)
     s = form.unpack(data)
     return f"{{len={s['len']}, filter={addr(s['filter'])}}}"
-
-
-# --- prctl ----------------------------------------------------------------------------------------
-
-PLAIN = {
-    pr.PR_SET_DUMPABLE: "pr_dumpable",
-    pr.PR_SET_TSC: "pr_tsc",
-    pr.PR_SET_SECCOMP: "seccomp_mode",
-}
-"""Options with one argument out of a set of names."""
-NUMBER = (
-    pr.PR_SET_KEEPCAPS,
-    pr.PR_SET_TIMERSLACK,
-    pr.PR_SET_CHILD_SUBREAPER,
-)
-FIVE = (pr.PR_SET_NO_NEW_PRIVS, pr.PR_SET_THP_DISABLE, pr.PR_SET_IO_FLUSHER)
-"""Options that print all of their five arguments."""
-NOTHING = (
-    pr.PR_GET_DUMPABLE,
-    pr.PR_GET_KEEPCAPS,
-    pr.PR_GET_SECCOMP,
-    pr.PR_GET_TIMERSLACK,
-    pr.PR_GET_TIMING,
-    pr.PR_TASK_PERF_EVENTS_DISABLE,
-    pr.PR_TASK_PERF_EVENTS_ENABLE,
-    pr.PR_GET_SECUREBITS,
-)
-ZEROS = (pr.PR_GET_NO_NEW_PRIVS, pr.PR_GET_THP_DISABLE, pr.PR_MCE_KILL_GET, pr.PR_GET_IO_FLUSHER)
-STORED = (pr.PR_GET_TSC, pr.PR_GET_CHILD_SUBREAPER, pr.PR_GET_PDEATHSIG, pr.PR_GET_TID_ADDRESS)
-
-
-@enters("prctl")
-def prctl_enter(x: Frame, a: Sequence[int]) -> str:
-    option = a[0] & 0xFFFFFFFF
-    name = x.enum("prctl", option)
-    if option in PLAIN:
-        return f"{name}, {x.enum(PLAIN[option], a[1])}"
-    if option in NUMBER:
-        return f"{name}, {a[1]}"
-    if option in FIVE:
-        return f"{name}, {a[1]}, {hexed(a[2])}, {hexed(a[3])}, {hexed(a[4])}"
-    if option in NOTHING:
-        return name
-    if option in ZEROS:
-        return f"{name}, {', '.join(hexed(v) for v in a[1:5])}"
-    if option in STORED or option == pr.PR_GET_NAME:
-        return f"{name}, "
-    special = SPECIAL.get(option)
-    if special is not None:
-        return f"{name}, {special(x, a)}"
-    return f"{name}, {', '.join(hexed(v) for v in a[1:5])}"
-
-
-@exits("prctl")
-def prctl_exit(x: Frame, a: Sequence[int]) -> str:
-    option = a[0] & 0xFFFFFFFF
-    if option == pr.PR_GET_NAME:
-        return addr(a[1]) if x.failed else x.text(a[1])
-    if option in STORED:
-        number = None if x.failed else x.number(a[1], 8 if option == pr.PR_GET_TID_ADDRESS else 4)
-        if number is None:
-            return addr(a[1])
-        if option == pr.PR_GET_PDEATHSIG:
-            return f"[{signal_name(number)}]"
-        if option == pr.PR_GET_TSC:
-            return f"[{x.enum('pr_tsc', number)}]"
-        return f"[{addr(number) if option == pr.PR_GET_TID_ADDRESS else number}]"
-    if not x.failed:
-        prctl_aux(x, option)
-    return ""
-
-
-def prctl_aux(x: Frame, option: int) -> None:
-    """The words behind a result that names something."""
-    if option == pr.PR_GET_DUMPABLE:
-        x.aux = x.enum("pr_dumpable", x.result)
-    elif option == pr.PR_GET_SECCOMP and x.result:
-        x.aux = x.enum("seccomp_mode", x.result)
-    elif option == pr.PR_GET_SECUREBITS and x.result:
-        x.aux = x.flags("secbits", x.result)
-
-
-def ambient(x: Frame, a: Sequence[int]) -> str:
-    what = x.enum("pr_cap_ambient", a[1])
-    if a[1] == pr.PR_CAP_AMBIENT_CLEAR_ALL:
-        return f"{what}, {', '.join(hexed(v) for v in a[2:5])}"
-    return f"{what}, {x.enum('cap', a[2])}, {hexed(a[3])}, {hexed(a[4])}"
-
-
-def set_mm(x: Frame, a: Sequence[int]) -> str:
-    return f"{x.enum('pr_set_mm', a[1])}, {', '.join(hexed(v) for v in a[2:5])}"
-
-
-def set_vma(x: Frame, a: Sequence[int]) -> str:
-    name = x.text(a[4]) if a[1] == pr.PR_SET_VMA_ANON_NAME else hexed(a[4])
-    return f"{x.enum('pr_vma', a[1])}, {addr(a[2])}, {a[3]}, {name}"
-
-
-def dispatch(x: Frame, a: Sequence[int]) -> str:
-    return f"{x.enum('pr_dispatch', a[1])}, {hexed(a[2])}, {hexed(a[3])}, {addr(a[4])}"
-
-
-SPECIAL: dict[int, Callable[[Frame, Sequence[int]], str]] = {
-    pr.PR_SET_NAME: lambda x, a: x.text(a[1]),
-    pr.PR_SET_PDEATHSIG: lambda x, a: signal_name(signed(a[1])),
-    pr.PR_CAPBSET_READ: lambda x, a: x.enum("cap", a[1]),
-    pr.PR_CAPBSET_DROP: lambda x, a: x.enum("cap", a[1]),
-    pr.PR_SET_SECUREBITS: lambda x, a: x.flags("secbits", a[1]),
-    pr.PR_CAP_AMBIENT: ambient,
-    pr.PR_SET_MM: set_mm,
-    pr.PR_SET_VMA: set_vma,
-    pr.PR_SET_SYSCALL_USER_DISPATCH: dispatch,
-    pr.PR_SET_PTRACER: lambda x, a: (
-        "PR_SET_PTRACER_ANY" if a[1] == pr.PR_SET_PTRACER_ANY else str(a[1])
-    ),
-}
-
-GETS = (pr.ARCH_GET_FS, pr.ARCH_GET_GS)
-
-
-@enters("arch_prctl")
-def arch_prctl_enter(x: Frame, a: Sequence[int]) -> str:
-    option = a[0] & 0xFFFFFFFF
-    name = x.enum("arch_prctl", option)
-    if option in GETS:
-        return f"{name}, "
-    if option == pr.ARCH_GET_CPUID:
-        return name
-    return f"{name}, {hexed(a[1])}"
-
-
-@exits("arch_prctl")
-def arch_prctl_exit(x: Frame, a: Sequence[int]) -> str:
-    if a[0] & 0xFFFFFFFF not in GETS:
-        return ""
-    number = None if x.failed else x.number(a[1], 8)
-    return addr(a[1]) if number is None else f"[{hexed(number)}]"

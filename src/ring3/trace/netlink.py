@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from ring3.abi import socket as so
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.trace.text import hexed
 
 if TYPE_CHECKING:

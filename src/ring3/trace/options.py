@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.trace.frame import Style
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class TraceOptions:
 def clock_stamp(digits: int) -> Callable[[int], str]:
     """-t: the local time of day with so many digits of a second's fraction."""
 
-    last: list[object] = [0, ""]
+    last: list[object] = [-1, ""]
 
     def show(ns: int) -> str:
         sec = ns // 1_000_000_000

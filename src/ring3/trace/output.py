@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+
+from ring3.abi.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import subprocess

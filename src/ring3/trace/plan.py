@@ -16,9 +16,8 @@ prints at the exit prints at the exit too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ring3.abi.errno import NAMES, RESTART_TEXTS, strerror
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.trace.kinds import ENTERS, EXITS, FACTORIES, KINDS, SHAPES, WIDE
 from ring3.trace.text import addr, hexed, mode, signed
 
@@ -80,16 +79,15 @@ def make(name: str, nr: int, call: Any, abi: str) -> Plan:
         inner = ENTERS[key]
         head = f"{name}("
         shape = SHAPES.get(key, "")
-        return Plan(
-            name, nr, lambda x, a: head + inner(x, a), EXITS.get(key), result_kind(shape)
-        )
-    shape = SHAPES.get(key)
-    if shape is None:
+        return Plan(name, nr, lambda x, a: head + inner(x, a), EXITS.get(key), result_kind(shape))
+    known = SHAPES.get(key)
+    if known is None:
         from ring3.trace.declared import shape_of
 
-        shape = shape_of(name, call, abi)
-    if shape is None:
+        known = shape_of(name, call, abi)
+    if known is None:
         return Plan(name or f"syscall_{nr:#x}", nr, raw(name or f"syscall_{nr:#x}"), None, decimal)
+    shape = known
     enter, exit_ = compile_shape(name, shape.partition("=")[0].split(), bits)
     own = EXITS.get(key)
     if own is not None:
@@ -160,7 +158,7 @@ def compile_shape(name: str, words: list[str], bits: int) -> tuple[Printer, Prin
         parts.append((source, late, "~" in marks))
     early = [p for p in parts if not p[1]]
     rest = [p for p in parts if p[1]]
-    source = f"def enter(x, a): return f'{name}({joined(early, bool(rest))}'\n"
+    source = f"def enter(x, a): return f'{name}({joined(early, bool(rest) and not rest[0][2])}'\n"
     if rest:
         source += f"def exit(x, a): return f'{joined(rest, False)}'\n"
     exec(compile(source, f"<printer of {name}>", "exec"), env)
@@ -208,7 +206,7 @@ def named(kind: str) -> Result:
     """A number with its name behind it: ``0 (SCHED_OTHER)``."""
 
     def show(x: Frame, result: int) -> str:
-        if result or kind != "sig":
+        if (result or kind != "sig") and (kind != "adj_state" or x.saved is not None):
             x.aux = KINDS[kind](x, result)
         return hexed(result) if kind == "personality" else str(result)
 

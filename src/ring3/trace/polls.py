@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.trace.kinds import KINDS, enters, exits, kind, shapes
 from ring3.trace.signals import sigset_text
 from ring3.trace.text import addr, signed
@@ -117,9 +116,7 @@ def select_head(x: Frame, a: Sequence[int]) -> str:
     shown = []
     for at in a[1:4]:
         members = fd_numbers(x, at, count) if at else None
-        shown.append(
-            addr(at) if members is None else f"[{' '.join(x.fd(n) for n in members)}]"
-        )
+        shown.append(addr(at) if members is None else f"[{' '.join(x.fd(n) for n in members)}]")
     return f"{count}, {', '.join(shown)}"
 
 
@@ -184,4 +181,3 @@ def epoll_event(x: Frame, v: int) -> str:
 @kind
 def epoll_events(x: Frame, v: int) -> str:
     return x.array(v, x.result, EPOLL_EVENT, lambda one: event(x, one))
-

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.layouts import layout
 from ring3.abi.signal import (
     NSIG,
@@ -184,7 +183,7 @@ def details(x: Frame, info: SigInfo) -> list[str]:
         status = str(info.status) if exited else signal_name(info.status)
         times = [f"si_utime={ticks(info.utime)}", f"si_stime={ticks(info.stime)}"]
         return [*sender, f"si_status={status}", *times]
-    if kind_name == "fault" or code_name(info) == "SI_KERNEL" and is_fault(info.signo):
+    if kind_name == "fault" or (code_name(info) == "SI_KERNEL" and is_fault(info.signo)):
         return [f"si_addr={addr(info.addr)}"]
     if info.signo == SIGPOLL:
         return [f"si_band={info.band}", f"si_fd={info.fd}"]

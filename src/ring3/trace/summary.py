@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from ring3.abi.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ring3.trace.options import TraceOptions
@@ -125,9 +125,7 @@ def table(rows: dict[str, list[int]], options: TraceOptions) -> str:
     return "".join(" ".join(line_cells(line, chosen, widths)) + "\n" for line in lines)
 
 
-def line_cells(
-    line: dict[str, str], chosen: tuple[str, ...], widths: dict[str, int]
-) -> list[str]:
+def line_cells(line: dict[str, str], chosen: tuple[str, ...], widths: dict[str, int]) -> list[str]:
     """The cells of a line: numbers to the right, the name to the left and unpadded at the end."""
     out = []
     for i, name in enumerate(chosen):

@@ -5,7 +5,7 @@ Sources: strace(1) of version 6.1 and its output, which the tests compare with.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from ring3.abi.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,7 +106,9 @@ class Names:
 
     def __init__(self, items: Iterable[tuple[str, int]], unknown: str) -> None:
         items = list(items)
-        self.items = [(name, value & 0xFFFFFFFF if value < 0 else value) for name, value in items if value]
+        self.items = [
+            (name, value & 0xFFFFFFFF if value < 0 else value) for name, value in items if value
+        ]
         self.by_value: dict[int, str] = {}
         self.zero = ""
         for name, value in items:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.errno import ERESTART_RESTARTBLOCK, ERESTARTNOHAND
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.layouts import layout
-from ring3.trace.files import comment, moment
 from ring3.trace.kinds import kind, shapes
 from ring3.trace.signals import signal_name, ticks
+from ring3.trace.stats import comment, moment
 from ring3.trace.text import addr, signed
 
 if TYPE_CHECKING:
-
     from ring3.trace.frame import Frame
 
 shapes("""
@@ -163,6 +161,7 @@ def adj_state(x: Frame, v: int) -> str:
 def timex(x: Frame, v: int) -> str:
     form = layout("timex", x.word)
     data = None if x.failed else x.load(v, form.size)
+    x.saved = data
     if data is None:
         return addr(v)
     s = form.unpack(data)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
 
 from ring3.abi.errno import ERESTART_RESTARTBLOCK
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.trace import plan as plans
 from ring3.trace.declared import load_families
 from ring3.trace.frame import Frame
@@ -213,8 +213,8 @@ class Tracer:
         options = self.options
         raw = options.raw is not None and name in options.raw
         plan = plans.make_raw(name, nr, abi) if raw else plans.make(name, nr, call, abi)
-        plan.traced = options.calls is None or name in options.calls or (
-            not name and options.unknown_calls
+        plan.traced = (
+            options.calls is None or name in options.calls or (not name and options.unknown_calls)
         )
         plan.abbrev = options.abbrev is None or name in options.abbrev
         return plan

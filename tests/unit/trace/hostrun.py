@@ -15,6 +15,7 @@ from ring3.abi.errno import EFAULT
 from ring3.abi.syscalls_i386 import NUMBERS as NUMBERS_I386
 from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.task.siginfo import SigInfo
+from ring3.trace import kinds
 
 NAMES = {
     "x86_64": {nr: name for name, nr in NUMBERS.items()},
@@ -30,6 +31,9 @@ OPTIONS = 1 | 2 | 4 | 8 | 16 | 0x100000
 ADDR_NO_RANDOMIZE = 0x0040000
 WALL = 0x40000000
 REGS = "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs".split()
+
+kinds.path_of = lambda cwd, root: cwd.path()  # type: ignore[assignment,attr-defined]
+"""The tracer asks the kernel's own file tree where a task is; here the host knows."""
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
@@ -103,7 +107,9 @@ class HostTask:
         self.abi = "x86_64"
         self.memory = HostMemory(tid)
         self.fds = Holder(files=HostFiles(tid))
-        self.fs = Holder(cwd=Holder(path=lambda: os.fsencode(os.readlink(f"/proc/{tid}/cwd"))))
+        self.fs = Holder(
+            cwd=Holder(path=lambda: os.fsencode(os.readlink(f"/proc/{tid}/cwd"))), root=None
+        )
         self.process = Holder(pid=tid, threads={tid: self})
         self.world = Holder(tasks={})
         self.entered = False
@@ -175,7 +181,7 @@ class HostRun:
         task = self.tasks.get(tid)
         if task is None:
             task = self.tasks[tid] = HostTask(tid)
-        if not task.attached and parent is not None or parent is None and len(self.tasks) == 1:
+        if (not task.attached and parent is not None) or (parent is None and len(self.tasks) == 1):
             task.attached = True
             self.observer.started(task, parent)
         return task
