@@ -5,7 +5,8 @@ from __future__ import annotations
 __version__ = "0.1.0"
 
 _API = frozenset(
-    "CalledProcessError CompletedProcess DEVNULL Kernel PIPE Popen STDOUT TimeoutExpired arun run".split()
+    "CalledProcessError CompletedProcess DEVNULL Kernel PIPE Popen STDOUT TimeoutExpired arun"
+    " run".split()
 )
 
 

@@ -23,9 +23,9 @@ import os
 import signal
 import subprocess
 import threading
-from typing import IO, TYPE_CHECKING, Any
 
 from ring3 import kernel as core
+from ring3.abi.hints import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,9 +139,7 @@ class Popen:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
-    def communicate(
-        self, input: Any = None, timeout: float | None = None  # noqa: A002 (subprocess's name)
-    ) -> tuple[Any, Any]:
+    def communicate(self, input: Any = None, timeout: float | None = None) -> tuple[Any, Any]:
         """Feed *input*, read everything, wait. Raises TimeoutExpired; the program then runs on."""
         readers = [Reader(stream) for stream in (self.stdout, self.stderr)]
         if self.stdin is not None:
@@ -165,7 +163,10 @@ class Popen:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         if kind is None:
             self.wait()
@@ -249,7 +250,7 @@ class Kernel(core.Kernel):
         self,
         args: Argv,
         *,
-        input: Any = None,  # noqa: A002
+        input: Any = None,
         capture_output: bool = False,
         timeout: float | None = None,
         check: bool = False,
@@ -283,7 +284,7 @@ class Kernel(core.Kernel):
 def run(
     args: Argv,
     *,
-    input: Any = None,  # noqa: A002
+    input: Any = None,
     capture_output: bool = False,
     timeout: float | None = None,
     check: bool = False,
@@ -298,7 +299,8 @@ def run(
     Raises FileNotFoundError or PermissionError where the program cannot be started,
     TimeoutExpired, and with *check* CalledProcessError.
     """
-    with Kernel(**options) as k:
+    k = Kernel(**options)
+    with k:
         done = k.run(
             args, input=input, capture_output=capture_output, timeout=timeout, check=check,
             text=text, **{n: v for n, v in (("stdin", stdin), ("stdout", stdout),

@@ -9,9 +9,9 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any
 
 from ring3.abi.errno import Errno
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.signal import SI_KERNEL, SIGCHLD, SIGPIPE, SIGTTIN, SIGTTOU, SIGXCPU, SIGXFSZ
 from ring3.core.park import Park
 from ring3.machine.base import Fault, Result, UserContext
@@ -26,7 +26,6 @@ from ring3.vfs import file as files
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ring3.machine.base import Machine
     from ring3.syscalls.events import Observer
     from ring3.task.process import Process
 
@@ -134,7 +133,7 @@ class Kernel:
         cwd: str | None = None,
         hostname: str = "ring3",
     ) -> None:
-        from ring3.kernel_setup import build_mounts, new_machine, register_openers
+        from ring3.kernel_setup import build_view, new_machine, register_openers
 
         self.world = World()
         self.world.hostname = hostname.encode()
@@ -147,11 +146,12 @@ class Kernel:
         self.cwd = os.getcwd() if cwd is None else cwd
         register_openers(self.world)
         new_init(self.world)
-        self.mounts = build_mounts(self, root, rw, ro)
-        self.machine: Machine = new_machine(self, machine, profile)
+        self.view = build_view(self, root, rw, ro)
+        self.mounts = self.view.table
+        self.machine: Any = new_machine(self, machine, profile)
         self.world.machine = self.machine
-        files.binders.append(self.machine.bindings.rebound)  # type: ignore[attr-defined]
-        self.lock: Any = self.machine.lock  # type: ignore[attr-defined]
+        files.binders.append(self.machine.bindings.rebound)
+        self.lock: Any = self.machine.lock
         self.closed = False
         self.start_thread()
 

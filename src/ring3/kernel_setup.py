@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
-from ring3.task.limits import default_limits
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.task.credentials import Credentials
 from ring3.task.exec import StackBuilder, build_image, load_program
 from ring3.task.fdtable import FdTable
 from ring3.task.lifecycle import become
+from ring3.task.limits import default_limits
 from ring3.task.process import Process, ProcessGroup, Session
 from ring3.task.task import Task
 from ring3.vfs.context import FsContext
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ring3.kernel import Kernel
     from ring3.task.world import World
+    from ring3.view import View
 
 
 def new_machine(kernel: Kernel, name: str, profile: str) -> Any:
@@ -184,9 +185,10 @@ def register_openers(world: World) -> None:
     register(open_pts, S_IFCHR, 136)
 
 
-def build_mounts(kernel: Kernel, root: str | None, rw: Sequence[str], ro: Sequence[str]) -> Any:
+def build_view(kernel: Kernel, root: str | None, rw: Sequence[str], ro: Sequence[str]) -> View:
+    """The file tree of the world's first programs."""
     from ring3.view import default_view
 
-    kernel.view = default_view(kernel.world, root, rw, ro, kernel.cwd, kernel.uid, kernel.gid)
-    kernel.world.mounts = kernel.view.table
-    return kernel.view.table
+    view = default_view(kernel.world, root, rw, ro, kernel.cwd, kernel.uid, kernel.gid)
+    kernel.world.mounts = view.table
+    return view

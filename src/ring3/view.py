@@ -8,9 +8,9 @@ a private overlay that takes all writes; empty /tmp, /home and /root; own /proc,
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EEXIST
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.mount import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RELATIME
 from ring3.abi.stat import S_IFDIR, S_IFREG
 from ring3.fs.host import HostFs

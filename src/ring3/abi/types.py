@@ -10,19 +10,18 @@ ABI.
 from __future__ import annotations
 
 import struct
-from typing import (
+
+from ring3.abi.errno import EFAULT, EINVAL, ENAMETOOLONG
+from ring3.abi.hints import (
     TYPE_CHECKING,
     Annotated,
     Any,
     ClassVar,
     Generic,
-    NamedTuple,
     Protocol,
     Self,
     TypeVar,
 )
-
-from ring3.abi.errno import EFAULT, EINVAL, ENAMETOOLONG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,11 +51,14 @@ class Memory(Protocol):
         """The bytes before the first NUL, or None when the first *limit* bytes hold none."""
 
 
-class Abi(NamedTuple):
+class Abi:
     """One of the two system call interfaces."""
 
-    name: str
-    word: int
+    __slots__ = ("name", "word")
+
+    def __init__(self, name: str, word: int) -> None:
+        self.name = name
+        self.word = word
 
 
 X86_64 = Abi("x86_64", 64)
@@ -119,14 +121,14 @@ class Packed(Generic[T]):
         return self.formats[word].size
 
     def decode(self, data: bytes, word: int) -> T:
-        values = self.formats[word].unpack(data)
-        return values[0] if self.single else values  # type: ignore[return-value,no-any-return]
+        values: Any = self.formats[word].unpack(data)
+        found: T = values[0] if self.single else values
+        return found
 
     def encode(self, value: T, word: int) -> bytes:
+        fields: Any = (value,) if self.single else value
         try:
-            if self.single:
-                return self.formats[word].pack(value)
-            return self.formats[word].pack(*value)  # type: ignore[misc]
+            return self.formats[word].pack(*fields)
         except struct.error as bad:
             raise OverflowError(f"{value!r} does not fit: {bad}") from None
 
@@ -227,7 +229,9 @@ class RecordCodec(Generic[T]):
             raise OverflowError(f"{value!r} does not fit: {bad}") from None
 
 
-def flatten(name: str, word: int, base: int = 0, prefix: str = "") -> Iterable[tuple[str, int, str]]:
+def flatten(
+    name: str, word: int, base: int = 0, prefix: str = ""
+) -> Iterable[tuple[str, int, str]]:
     """(dotted field path, offset in bytes, struct format) of every leaf of a C struct."""
     from ring3.abi.layout_data import LAYOUTS
 
@@ -300,9 +304,7 @@ class In(Ptr[T]):
         word = self.mem.word
         step = self.codec.size(word)
         data = self.mem.load(self.addr, step * count) if count else b""
-        return [
-            self.codec.decode(data[i : i + step], word) for i in range(0, step * count, step)
-        ]
+        return [self.codec.decode(data[i : i + step], word) for i in range(0, step * count, step)]
 
     def load_bytes(self, size: int) -> bytes:
         """*size* raw bytes from here."""
@@ -357,8 +359,8 @@ def load_strings(array: In[int], most: int) -> list[bytes]:
     while len(found) <= most:
         # Up to the end of the page: what lies behind may not be mapped.
         room = max(1, min(64, (PAGE_SIZE - at % PAGE_SIZE) // word))
+        chunk = array.mem.load(at, room * word)
         for i in range(0, room * word, word):
-            chunk = array.mem.load(at, room * word) if i == 0 else chunk
             pointer = int.from_bytes(chunk[i : i + word], "little")
             if pointer == 0:
                 return found

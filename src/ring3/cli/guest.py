@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from _queue import SimpleQueue
 from threading import Thread
 
 from ring3.abi.hints import TYPE_CHECKING, Any
@@ -258,44 +257,58 @@ def time_out(guest: GuestProcess, options: GuestOptions) -> int:
 
 
 class Forwarding:
-    """While it is open, signals to ring3 go to the guest instead."""
+    """While it is open, signals to ring3 go to the guest instead.
+
+    The host may hand a signal to any thread, and a Python handler runs in the main one alone, once
+    that wakes up; worse, it may have interrupted whoever holds the kernel. So the C handler writes
+    the number into a pipe, and a thread of its own hands it on.
+    """
 
     def __init__(self, kernel: Kernel, guest: GuestProcess) -> None:
         self.kernel = kernel
         self.guest = guest
         self.old: dict[int, Any] = {}
-        self.signals: SimpleQueue[int] = SimpleQueue()
-        self.thread: Thread | None = None
-        """Hands signals on. A handler cannot: it may have interrupted whoever holds the kernel."""
+        self.pipe: tuple[int, int]
+        self.old_wakeup = -1
 
     def __enter__(self) -> Forwarding:
+        self.pipe = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.pipe[1], False)
+        self.old_wakeup = signal.set_wakeup_fd(self.pipe[1], warn_on_full_buffer=False)
+        Thread(target=self.hand_on, daemon=True).start()
         for signo in FORWARDED:
-            self.old[signo] = signal.signal(signo, self.forward)
+            if signal.getsignal(signo) != signal.SIG_IGN:  # nohup(1) and its like stay in force
+                self.old[signo] = signal.signal(signo, nothing)
         return self
 
     def __exit__(self, *exc: object) -> None:
         for signo, handler in self.old.items():
             signal.signal(signo, handler)
-
-    def forward(self, signo: int, frame: object) -> None:
-        self.signals.put(signo)
-        if self.thread is None:
-            self.thread = Thread(target=self.hand_on, daemon=True)
-            self.thread.start()
+        signal.set_wakeup_fd(self.old_wakeup)
+        os.close(self.pipe[1])
 
     def hand_on(self) -> None:
+        while numbers := os.read(self.pipe[0], 64):
+            for signo in numbers:
+                if signo in self.old:
+                    self.forward(signo)
+        os.close(self.pipe[0])
+
+    def forward(self, signo: int) -> None:
+        if signo not in FROM_TERMINAL:
+            self.guest.send_signal(signo)
+            return
         from ring3.drivers.console import forward
         from ring3.task.jobs import send_to_group
 
-        while True:
-            signo = self.signals.get()
-            if signo not in FROM_TERMINAL:
-                self.guest.send_signal(signo)
-                continue
-            with self.kernel.lock:
-                if not forward(self.kernel.world, signo):
-                    send_to_group(self.guest.process.group, signo)
-                self.kernel.settle()
+        with self.kernel.lock:
+            if not forward(self.kernel.world, signo):
+                send_to_group(self.guest.process.group, signo)
+            self.kernel.settle()
+
+
+def nothing(signo: int, frame: object) -> None:
+    """What matters is that the number went into the pipe."""
 
 
 def stop_too() -> None:
@@ -333,7 +346,7 @@ def report(kernel: Kernel, options: GuestOptions, refusals: Any) -> None:
     if options.diff or options.keep:
         from ring3.cli.changes import keep, print_changes
 
-        found = list(kernel.view.changes())  # type: ignore[attr-defined]
+        found = list(kernel.view.changes())
         if options.diff:
             print_changes(found)
         if options.keep:

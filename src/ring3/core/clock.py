@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import heapq
 import time
-from typing import Protocol
+
+from ring3.abi.hints import Protocol
 
 
 class Expiring(Protocol):

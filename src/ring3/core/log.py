@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+
+from ring3.abi.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

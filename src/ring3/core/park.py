@@ -9,7 +9,7 @@ forks, record and replay possible.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from ring3.abi.hints import Final, Protocol
 
 # What becomes of a parked call when a signal handler has to run (Linux's ERESTART* family).
 RESTART_SYS: Final = 512

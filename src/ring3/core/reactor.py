@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import select
-from typing import TYPE_CHECKING
 
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.core.park import Waiter, WaitQueue
 
 if TYPE_CHECKING:

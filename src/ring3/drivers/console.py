@@ -8,10 +8,10 @@ them on (``forward``) to the guest's foreground group. The terminal has a number
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from ring3.abi.errno import from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_WRONLY
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.signal import SIGCONT, SIGHUP
 from ring3.drivers.pty import PTS_MAJOR, PtyTable
 from ring3.drivers.tty import TtyFile, check_exclusive
@@ -78,6 +78,17 @@ class ConsoleFile(TtyFile):
         # A vehicle is in another session: the host would let it read from the background too.
         return super().may_bind() and self.console.in_front
 
+    def read(self, size: int) -> bytes:
+        if size and not self.pushed and not self.console.in_front:
+            # ring3 is in the background of its own terminal: the host stops it (SIGTTIN) in this
+            # read, or says EIO.
+            if self.caller is not None:
+                self.control.check_read(self.caller)
+            self.second_description()
+            if self.io != self.fd:
+                return self.host_read(size)
+        return super().read(size)
+
     def is_exclusive(self) -> bool:
         return self.console.exclusive
 
@@ -119,15 +130,13 @@ def open_console(world: Any, who: Walker, flags: int) -> ConsoleFile:
 
 
 # --- for the command line and the Python interface ---------------------------------------------
-def adopt(world: Any, session: Any, files: list[Any], watched: bool = False) -> None:
+def adopt(world: Any, session: Any, files: list[Any]) -> None:
     """Make the first terminal among *files* (a program's standard streams) the controlling
-    terminal of its new *session*, unless another session has it.
-
-    *watched*: whoever started ring3 continues the program when it stops (``follow_stops``)."""
+    terminal of its new *session*, unless another session has it."""
+    session.watched = world.on_stop is not None
     for file in files:
         if isinstance(file, TtyFile):
             if file.control.session is None and session.terminal is None:
-                session.watched = watched
                 file.control.attach(session)
             return
 

@@ -6,10 +6,10 @@ Nothing they do depends on who asks, so the open host description is the guest's
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ClassVar
 
 from ring3.abi.errno import EAGAIN, EINVAL, ENODEV, ENOTTY, ENXIO, EPERM, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_NONBLOCK
+from ring3.abi.hints import TYPE_CHECKING, ClassVar
 from ring3.abi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from ring3.vfs.file import File
 

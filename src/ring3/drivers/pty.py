@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from ring3.abi import ioctl as io
 from ring3.abi.errno import EAGAIN, EINVAL, EIO, ENODEV, ENOSPC, ENOTTY, ENXIO, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, O_WRONLY
+from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar
 from ring3.abi.poll import POLLERR, POLLHUP, POLLIN
 from ring3.abi.signal import SIGINT, SIGQUIT, SIGTSTP, SIGWINCH
 from ring3.core.park import Park

@@ -9,10 +9,10 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from ring3.abi.errno import ENOENT, Errno, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_APPEND, O_RDONLY, O_TRUNC
+from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar
 from ring3.abi.mount import HOSTFS_SUPER_MAGIC
 from ring3.drivers.console import ConsoleFile, console_for
 from ring3.drivers.mem import NAMES, MemDevice

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ring3.abi import ioctl as io
 from ring3.abi.capability import CAP_SYS_ADMIN
 from ring3.abi.errno import EAGAIN, EBUSY, EINVAL, EIO, ENOTTY, EPERM
 from ring3.abi.fcntl import O_ACCMODE, O_NONBLOCK
+from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar, Protocol
 from ring3.abi.poll import POLLERR, POLLHUP, POLLIN
 from ring3.abi.signal import SIGWINCH
 from ring3.core.park import RESTART_NEVER, Park

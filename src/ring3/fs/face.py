@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EACCES, EPERM, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_RDONLY
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.fs.hostdir import HostDir
 from ring3.fs.hostinode import HostFile
 from ring3.fs.memfile import MemFile, extents, send

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EISDIR, ENOENT, EPERM, ESTALE, EXDEV
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFBLK, S_IFCHR, S_IFMT, S_IFREG
 from ring3.fs.hosterror import kind_of, refuse_setid, refused
 from ring3.fs.hostinode import PATH_FLAGS, HostInode

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EIO, EMFILE, ENFILE, EPERM, from_os_error
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EACCES, EOPNOTSUPP, EPERM, ESTALE
 from ring3.abi.fcntl import O_ACCMODE, O_APPEND, O_NOATIME, O_SYNC, O_TRUNC
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import (
     S_IFBLK,
     S_IFCHR,

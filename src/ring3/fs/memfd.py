@@ -6,10 +6,10 @@ Seals live on the host's memfd, so that a bound descriptor and a mapping obey th
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import ENFILE, EPERM, from_os_error
 from ring3.abi.fcntl import F_ADD_SEALS, F_GET_SEALS, F_SEAL_EXEC, F_SEAL_SEAL, O_RDWR
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.mman import MFD_EXEC, MFD_NOEXEC_SEAL
 from ring3.fs.memfile import MemFile
 from ring3.fs.tmpfs import TmpFs

@@ -9,10 +9,10 @@ filesystem's store (one memfd for all).
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EFBIG, EINVAL, ENFILE, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_RDONLY, O_TRUNC
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFREG
 from ring3.fs.meminode import MemInode
 from ring3.vfs.hostcall import close

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.errno import EEXIST, ENODATA, ENOENT, ENOTEMPTY, EOPNOTSUPP
 from ring3.abi.fcntl import XATTR_CREATE, XATTR_REPLACE
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT
 from ring3.vfs.inode import FOREVER, Inode, Stat, now_ns
 

@@ -9,8 +9,7 @@ with it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.mount import OVERLAYFS_SUPER_MAGIC
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from ring3.fs.face import FaceDir, FaceFile, FaceLink, FaceSpecial

@@ -8,9 +8,9 @@ in. A name that the host has and nobody granted is absent, and ``absent`` says w
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EEXIST, ENOTDIR
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFDIR, S_IFLNK
 from ring3.fs.host import HostFs
 from ring3.fs.hostinode import HostInode

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EINVAL, ENOSPC
 from ring3.abi.fcntl import O_APPEND
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.mount import TMPFS_MAGIC
 from ring3.fs.memfile import PAGE, MemFile, Store, missing_pages
 from ring3.fs.meminode import MemDir

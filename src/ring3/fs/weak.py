@@ -4,7 +4,8 @@ and twice as much per look)."""
 from __future__ import annotations
 
 from _weakref import ref
-from typing import Generic, TypeVar
+
+from ring3.abi.hints import Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -7,10 +7,9 @@ what happens, not with what is watched. Source: fs/eventpoll.c.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
-
 from ring3.abi.errno import EEXIST, EINVAL, ELOOP, ENOENT, EPERM
 from ring3.abi.fcntl import O_RDWR
+from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar
 from ring3.abi.poll import (
     EPOLLERR,
     EPOLLET,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from ring3.abi.errno import EAGAIN, EINVAL
 from ring3.abi.fcntl import O_NONBLOCK, O_RDWR
+from ring3.abi.hints import TYPE_CHECKING, ClassVar, NoReturn
 from ring3.abi.poll import EFD_CLOEXEC, EFD_SEMAPHORE, POLLERR, POLLIN, POLLOUT
 from ring3.core.park import Park, WaitQueue
 from ring3.ipc.hostfile import HostStream, host_error

@@ -8,10 +8,10 @@ a queue of its own, so that it leaves no trace when a signal ends the wait.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, cast
 
 from ring3.abi.errno import ENXIO
 from ring3.abi.fcntl import O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY
+from ring3.abi.hints import TYPE_CHECKING, cast
 from ring3.core.park import Park, Waiter, WaitQueue
 from ring3.ipc.hostfile import host_error
 from ring3.ipc.hostpipe import HostPipeEnd

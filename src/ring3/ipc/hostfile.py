@@ -11,10 +11,10 @@ from __future__ import annotations
 import errno
 import os
 import select
-from typing import TYPE_CHECKING, NoReturn
 
 from ring3.abi.errno import EAGAIN, ENFILE, EPIPE, Errno, from_os_error
 from ring3.abi.fcntl import O_APPEND, O_DIRECT, O_NONBLOCK
+from ring3.abi.hints import TYPE_CHECKING, NoReturn
 from ring3.abi.ioctl import FIONREAD
 from ring3.abi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM
 from ring3.core.park import RESTART_SYS, Park

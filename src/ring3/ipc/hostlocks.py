@@ -11,9 +11,9 @@ import fcntl
 import os
 import struct
 import time
-from typing import TYPE_CHECKING
 
 from ring3.abi.fcntl import F_OFD_GETLK, F_OFD_SETLK, F_UNLCK, F_WRLCK
+from ring3.abi.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ring3.ipc.locks import InodeLocks, Range

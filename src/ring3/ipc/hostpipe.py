@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, ClassVar
 
 from ring3.abi.errno import EAGAIN, EINVAL, EPERM
 from ring3.abi.fcntl import (
@@ -17,6 +16,7 @@ from ring3.abi.fcntl import (
     O_RDONLY,
     O_WRONLY,
 )
+from ring3.abi.hints import TYPE_CHECKING, ClassVar
 from ring3.abi.poll import POLLIN
 from ring3.abi.stat import S_IFIFO
 from ring3.core.park import Park

@@ -6,10 +6,9 @@ does not name a new object.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
-
 from ring3.abi.capability import CAP_IPC_OWNER, CAP_SYS_ADMIN
 from ring3.abi.errno import EACCES, EEXIST, EIDRM, EINVAL, ENOENT, ENOSPC, EPERM
+from ring3.abi.hints import TYPE_CHECKING, Generic, TypeVar
 from ring3.abi.ipc import IPC_CREAT, IPC_EXCL, IPC_PRIVATE
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ file description (OFD). Source: fs/locks.c, fcntl_locking(2), flock(2).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from ring3.abi.errno import EAGAIN, EDEADLK
 from ring3.abi.fcntl import F_RDLCK, F_UNLCK, F_WRLCK
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.core.park import Park, Waiter, WaitQueue
 
 if TYPE_CHECKING:

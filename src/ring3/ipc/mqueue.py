@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import insort
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from ring3.abi.errno import EAGAIN, ENOENT, ENOSPC, ETIMEDOUT
 from ring3.abi.fcntl import O_NONBLOCK
+from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar, NoReturn
 from ring3.abi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from ring3.abi.stat import S_IFREG
 from ring3.core.park import Park, WaitQueue

@@ -7,9 +7,8 @@ a moment is never missed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ring3.abi.errno import EAGAIN, EFBIG, EIDRM, ERANGE
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.ipc import IPC_NOWAIT, SEM_UNDO, SEMMNI, SEMVMX
 from ring3.core.park import WaitQueue
 from ring3.ipc.ids import IpcObject, IpcTable

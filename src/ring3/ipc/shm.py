@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import ENOMEM
 from ring3.abi.fcntl import O_RDWR
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.ipc import IPC_PRIVATE, SHMMNI
 from ring3.abi.types import PAGE_SIZE
 from ring3.ipc.ids import IpcObject, IpcTable

@@ -5,7 +5,7 @@ One ``IpcSpace`` hangs on each world; its tables are made when the first call as
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from ring3.abi.hints import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from ring3.core.clock import Clock

@@ -6,10 +6,10 @@ Times are nanoseconds; a *setting* is (value, interval), value 0 for a disarmed 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from ring3.abi.errno import BY_NUMBER, EAGAIN, ECANCELED, EINVAL, EIO
 from ring3.abi.fcntl import O_NONBLOCK, O_RDWR
+from ring3.abi.hints import TYPE_CHECKING, ClassVar, NoReturn
 from ring3.abi.poll import POLLIN
 from ring3.abi.time import (
     CLOCK_BOOTTIME,

@@ -9,7 +9,7 @@ returns it as its result and the gate lets the machine finish the call.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from ring3.abi.hints import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,12 +22,13 @@ class Deferred:
     """The result of a call that the machine completes.
 
     *then*, where given, is called (kernel locked) with the machine's result, an int in which
-    -4095..-1 is a negated errno, and returns the call's result: an int, or a further Deferred.
+    -4095..-1 is a negated errno, and returns the call's result: an int, a further Deferred, or None
+    where the call has been parked.
     """
 
     __slots__ = ("then",)
 
-    def __init__(self, then: Callable[[int], Result] | None = None) -> None:
+    def __init__(self, then: Callable[[int], Result | None] | None = None) -> None:
         self.then = then
 
 
@@ -164,7 +165,9 @@ class Fault:
 
     __slots__ = ("address", "code", "error", "signo", "trapno")
 
-    def __init__(self, signo: int, code: int, address: int, trapno: int = 0, error: int = 0) -> None:
+    def __init__(
+        self, signo: int, code: int, address: int, trapno: int = 0, error: int = 0
+    ) -> None:
         self.signo = signo
         self.code = code
         self.address = address
@@ -179,7 +182,14 @@ class AddressSpace(Protocol):
     brk_start: int
 
     def map(
-        self, vehicle: Vehicle, addr: int, length: int, prot: int, flags: int, file: Any, offset: int
+        self,
+        vehicle: Vehicle,
+        addr: int,
+        length: int,
+        prot: int,
+        flags: int,
+        file: Any,
+        offset: int,
     ) -> Result:
         """mmap with checked arguments. *file* is None for anonymous memory."""
 
@@ -199,7 +209,7 @@ class AddressSpace(Protocol):
 class Area:
     """One line of /proc/PID/maps."""
 
-    __slots__ = ("end", "file", "inode", "name", "offset", "prot", "shared", "start")
+    __slots__ = ("device", "end", "inode", "name", "offset", "prot", "shared", "start")
 
     def __init__(
         self, start: int, end: int, prot: str, shared: bool, offset: int, inode: int, name: bytes
@@ -211,6 +221,8 @@ class Area:
         self.offset = offset
         self.inode = inode
         self.name = name
+        self.device = b""
+        """major:minor, as the machine's host has it."""
 
 
 class Vehicle(Protocol):
@@ -218,11 +230,11 @@ class Vehicle(Protocol):
 
     space: AddressSpace
 
-    def clone(self, args: CloneArgs, child: Any, then: Callable[[int], Result]) -> Result:
+    def clone(self, args: CloneArgs, child: Any, then: Callable[[int], Result | None]) -> Result:
         """Start *child* (the kernel's task object). *then* gets 0 or a negated errno; the machine
-        sets ``child.vehicle``, ``child.space`` and ``child.memory`` before the child's first trap."""
+        sets the child's ``vehicle``, ``space`` and ``memory`` before its first trap."""
 
-    def exec(self, image: Image, then: Callable[[int], Result]) -> Result:
+    def exec(self, image: Image, then: Callable[[int], Result | None]) -> Result:
         """Replace the program and every other thread of the process. *then* is called with 0 at
         the point of no return, or with a negated errno when nothing has changed."""
 
@@ -230,9 +242,7 @@ class Vehicle(Protocol):
         """Have the machine perform call *nr* in the vehicle. Only for calls whose arguments are
         registers, or pointers to data that no check depended on (the guest can change it)."""
 
-    def slow_return(
-        self, result: int, edit: Callable[[UserContext], None] | None = None
-    ) -> Result:
+    def slow_return(self, result: int, edit: Callable[[UserContext], None] | None = None) -> Result:
         """Finish the call with *result* by way of the full user context: *edit* may change it,
         then ``Supervisor.user_return`` delivers signals, and the vehicle goes on from there."""
 

@@ -8,9 +8,9 @@ abstract namespace, else a path. Sources: ip(7), ipv6(7), unix(7), netlink(7).
 from __future__ import annotations
 
 import struct
-from typing import Final
 
 from ring3.abi.errno import EAFNOSUPPORT, EINVAL
+from ring3.abi.hints import Final
 from ring3.abi.socket import AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, AF_UNSPEC
 
 Endpoint = tuple[bytes, int]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
 
 from ring3.abi.capability import CAP_NET_ADMIN, CAP_NET_RAW
 from ring3.abi.errno import (
@@ -18,6 +17,7 @@ from ring3.abi.errno import (
     EOPNOTSUPP,
     EPERM,
 )
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.socket import (
     AF_INET,
     AF_INET6,

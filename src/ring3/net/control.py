@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
 
 from ring3.abi.errno import EINVAL
+from ring3.abi.hints import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ a name on the host; so these are queues in the kernel, and reads and writes come
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
 
 from ring3.abi.errno import EOPNOTSUPP
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.poll import (
     POLLERR,
     POLLHUP,

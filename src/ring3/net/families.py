@@ -5,8 +5,6 @@ Errors in the order of __sock_create, unix_create, inet_create, inet6_create, ne
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from ring3.abi.errno import (
     EACCES,
     EAFNOSUPPORT,
@@ -16,6 +14,7 @@ from ring3.abi.errno import (
     EPROTONOSUPPORT,
     ESOCKTNOSUPPORT,
 )
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.socket import (
     AF_INET,
     AF_INET6,

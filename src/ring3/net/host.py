@@ -12,9 +12,9 @@ from __future__ import annotations
 import _socket
 import os
 import struct
-from typing import Final
 
 from ring3.abi.errno import EMFILE, ENFILE, Errno, from_os_error
+from ring3.abi.hints import Final
 from ring3.abi.socket import MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL, MSG_OOB
 
 HostSocket = _socket.socket

@@ -5,9 +5,8 @@ Source: Linux's inet_bind and inet6_bind for the order of errors.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from ring3.abi.errno import EACCES, EINVAL, ENOTCONN
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.socket import (
     AF_INET6,
     IPPROTO_IPV6,

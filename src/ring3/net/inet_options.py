@@ -6,10 +6,10 @@ Source: ip(7), ipv6(7), tcp(7).
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
 
 from ring3.abi.capability import CAP_NET_ADMIN, CAP_NET_RAW
 from ring3.abi.errno import EINVAL, ENODEV, ENOENT, ENOTCONN, EPERM, EPROTO
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.socket import (
     AF_INET6,
     IP_ADD_MEMBERSHIP,

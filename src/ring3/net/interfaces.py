@@ -6,9 +6,9 @@ There is one interface, lo. Nothing about it can be changed.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
 
 from ring3.abi.errno import EADDRNOTAVAIL, EINVAL, ENODEV, ENOTTY, EPERM
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.ioctl import (
     FIONREAD,
     SIOCATMARK,

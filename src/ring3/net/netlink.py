@@ -7,7 +7,6 @@ changed. Source: netlink(7), rtnetlink(7), Linux's net/core/rtnetlink.c.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final
 
 from ring3.abi.errno import (
     EADDRINUSE,
@@ -20,6 +19,7 @@ from ring3.abi.errno import (
     ESOCKTNOSUPPORT,
     Errno,
 )
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.socket import (
     AF_INET,
     AF_INET6,

@@ -6,9 +6,8 @@ everything else is unreachable.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
 from ring3.abi.errno import EADDRNOTAVAIL, ENETUNREACH
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.socket import IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE
 from ring3.net.address import (
     LOOPBACK4,

@@ -8,9 +8,8 @@ takes every int; ``none`` can be read only. Behaviour beyond being kept is where
 
 from __future__ import annotations
 
-from typing import Final
-
 from ring3.abi import socket as names
+from ring3.abi.hints import Final
 from ring3.abi.socket import AF_INET6, AF_NETLINK, AF_UNIX, SOCK_DGRAM, SOCK_STREAM
 
 MAX: Final = 0x7FFFFFFF

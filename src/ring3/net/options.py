@@ -8,9 +8,9 @@ gives an errno that differs by family, as on Linux.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final, Protocol
 
 from ring3.abi.errno import EINVAL, ENOPROTOOPT, EOPNOTSUPP, Errno
+from ring3.abi.hints import TYPE_CHECKING, Final, Protocol
 from ring3.abi.socket import (
     AF_INET,
     AF_INET6,

@@ -6,9 +6,8 @@ as soon as the last socket on it is gone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from ring3.abi.errno import EADDRINUSE, EADDRNOTAVAIL
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.net.address import ANY4, ANY6, is_any, is_v4
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ net/unix/af_unix.c.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final
 
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.socket import (
     AF_INET,
     AF_INET6,

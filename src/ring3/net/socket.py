@@ -6,8 +6,6 @@ queues to wait on. Handlers (and ``read``/``write`` here) turn that into EAGAIN 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
-
 from ring3.abi.errno import (
     BY_NUMBER,
     EAGAIN,
@@ -16,6 +14,7 @@ from ring3.abi.errno import (
     Errno,
 )
 from ring3.abi.fcntl import O_NONBLOCK, O_RDWR
+from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 from ring3.abi.socket import SO_RCVBUF, SO_SNDBUF, SOCK_STREAM, SOL_SOCKET
 from ring3.abi.stat import S_IFSOCK
 from ring3.core.park import RESTART_NEVER, RESTART_SYS, Park, WaitQueue
@@ -199,6 +198,14 @@ class Socket(File):
     def transmit(self, data: bytes, flags: int, to: Any, cargo: Cargo | None) -> int:
         """What ``send`` does; *cargo* is kept, passed on or dropped unless it raises."""
         raise EOPNOTSUPP
+
+    def take(self, size: int) -> bytes | None:
+        """What ``recv`` would give, in the plainest case; None: ask ``recv``."""
+        return None
+
+    def give(self, data: bytes) -> int | None:
+        """What ``send`` would return, in the plainest case; None: ask ``send``."""
+        return None
 
     def shutdown(self, how: int) -> None:
         """shutdown(2). *how*: SHUT_RD, SHUT_WR, SHUT_RDWR, already checked."""

@@ -12,10 +12,10 @@ import os
 import select
 import struct
 from collections import deque
-from typing import TYPE_CHECKING, Final
 
 from ring3.abi.errno import ECONNREFUSED, ECONNRESET, EINVAL, ENOTCONN, EPIPE
 from ring3.abi.fcntl import O_NONBLOCK
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.ioctl import FIONREAD, SIOCATMARK, TIOCOUTQ
 from ring3.abi.poll import (
     POLLERR,
@@ -29,11 +29,15 @@ from ring3.abi.poll import (
     POLLWRNORM,
 )
 from ring3.abi.socket import (
+    MSG_DONTWAIT,
     MSG_EOR,
+    MSG_NOSIGNAL,
     MSG_OOB,
     MSG_PEEK,
     MSG_TRUNC,
     SO_ERROR,
+    SO_PASSCRED,
+    SO_RCVLOWAT,
     SOCK_STREAM,
     SOL_SOCKET,
 )
@@ -52,6 +56,9 @@ EVERY_EVENT: Final = (
     POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND | POLLRDHUP
 )
 READABLE: Final = POLLIN | POLLRDNORM
+
+LOW_WATER: Final = (SOL_SOCKET, SO_RCVLOWAT)
+PASSES_CRED: Final = (SOL_SOCKET, SO_PASSCRED)
 
 CLOSED: Final = 0
 LISTENING: Final = 1
@@ -203,6 +210,37 @@ class StreamSocket(Socket):
         if token:
             message.cargo = self.arrived(token, peeking=bool(flags & MSG_PEEK))
         return message
+
+    def take(self, size: int) -> bytes | None:
+        if (
+            self.state != CONNECTED
+            or self.error
+            or self.pushback
+            or self.inbound
+            or self.type != SOCK_STREAM
+            or LOW_WATER in self.options
+        ):
+            return None
+        try:
+            return self.host.recv(min(size, host.MOST), MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            self.error = host.failed(error).number  # the host tells it once
+            return None
+
+    def give(self, data: bytes) -> int | None:
+        if self.state != CONNECTED or self.error or self.type != SOCK_STREAM:
+            return None
+        if self.peer is not None and PASSES_CRED in self.peer.options:
+            return None
+        try:
+            return self.host.send(data, MSG_DONTWAIT | MSG_NOSIGNAL)
+        except (BlockingIOError, BrokenPipeError):
+            return None
+        except OSError as error:
+            self.error = host.failed(error).number
+            return None
 
     def from_pushback(self, size: int, flags: int) -> Message:
         data = self.pushback[:size]

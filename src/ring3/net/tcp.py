@@ -7,9 +7,8 @@ resets. Source: tcp(7), Linux's net/ipv4/af_inet.c and tcp.c.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
 from ring3.abi.errno import ECONNRESET, EINVAL, EISCONN, ENETUNREACH, ENOTCONN, EPIPE
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.poll import POLLHUP, POLLIN, POLLRDHUP, POLLRDNORM, POLLWRBAND
 from ring3.abi.socket import (
     AF_UNSPEC,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final
 
 from ring3.abi.errno import (
     EACCES,
@@ -17,6 +16,7 @@ from ring3.abi.errno import (
     EOPNOTSUPP,
     EPIPE,
 )
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.socket import (
     AF_INET,
     AF_INET6,

@@ -6,8 +6,6 @@ walks. Sources: unix(7), Linux's net/unix/af_unix.c for the order of errors.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from ring3.abi.errno import (
     EADDRINUSE,
     ECONNREFUSED,
@@ -21,6 +19,7 @@ from ring3.abi.errno import (
     EPIPE,
     EPROTOTYPE,
 )
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.socket import (
     AF_UNIX,
     MSG_OOB,

@@ -7,9 +7,9 @@ A verdict that no argument was looked at for is remembered by call number, as Li
 from __future__ import annotations
 
 import struct
-from typing import Final
 
 from ring3.abi.errno import EINVAL
+from ring3.abi.hints import Final
 from ring3.abi.misc import (
     BPF_A,
     BPF_ABS,

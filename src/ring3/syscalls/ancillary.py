@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
 
 from ring3.abi.capability import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE
 from ring3.abi.errno import EBADF, EFAULT, EINVAL, EMFILE, EPERM, ESRCH, ETOOMANYREFS
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.socket import (
     AF_INET,
     AF_INET6,

@@ -6,10 +6,10 @@ Source: kernel/time/posix-timers.c, kernel/time/hrtimer.c, kernel/time/time.c.
 from __future__ import annotations
 
 import time as host_time
-from typing import TYPE_CHECKING, Any, Final
 
 from ring3.abi.capability import CAP_SYS_TIME
 from ring3.abi.errno import EINVAL, EOPNOTSUPP, EPERM
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.time import (
     CLOCK_BOOTTIME,
     CLOCK_BOOTTIME_ALARM,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ring3.abi.errno import EINVAL, EFAULT, EPERM, Errno
+from ring3.abi.errno import EFAULT, EINVAL, EPERM, Errno
+from ring3.abi.hints import Annotated
 from ring3.abi.sched import (
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
@@ -25,7 +26,7 @@ from ring3.abi.sched import (
     CLONE_VFORK,
     CLONE_VM,
 )
-from ring3.abi.types import Addr, Annotated, Bytes, In, Scalar, Size
+from ring3.abi.types import Addr, Bytes, In, Scalar, Size
 from ring3.core.park import UNINTERRUPTIBLE, Park
 from ring3.machine.base import CloneArgs, Result
 from ring3.syscalls.table import syscall
@@ -91,7 +92,7 @@ def do_clone(t: Task, flags: int, args: CloneArgs, pidfd_at: int) -> Result:
     for observer in t.world.observers:
         observer.started(child, t)
 
-    def then(result: int) -> Result:
+    def then(result: int) -> Result | None:
         if result < 0:
             undo_birth(child)
             return result
@@ -159,9 +160,7 @@ def clone3(t: Task, args: In[Bytes], size: Size) -> Result:
     raw = args.load_bytes(size)
     if any(raw[CLONE_ARGS_KNOWN:]):
         raise E2BIG("unknown fields are set")
-    words = [
-        int.from_bytes(raw[i : i + 8], "little") for i in range(0, CLONE_ARGS_KNOWN, 8)
-    ]
+    words = [int.from_bytes(raw[i : i + 8], "little") for i in range(0, CLONE_ARGS_KNOWN, 8)]
     flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls = words[:8]
     if flags & ~(LEGACY_FLAGS | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP):
         raise EINVAL("unknown clone flag")
@@ -180,5 +179,3 @@ def clone3(t: Task, args: In[Bytes], size: Size) -> Result:
         raise EFAULT
     combined = flags | exit_signal
     return do_clone(t, combined, CloneArgs(combined, top, parent_tid, child_tid, tls), pidfd)
-
-

@@ -5,8 +5,6 @@ Source: kernel/sys.c, kernel/capability.c; credentials(7).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
 from ring3.abi.capability import (
     _LINUX_CAPABILITY_VERSION_1,
     _LINUX_CAPABILITY_VERSION_2,
@@ -16,6 +14,7 @@ from ring3.abi.capability import (
     CAP_SETUID,
 )
 from ring3.abi.errno import EFAULT, EINVAL, EPERM, ESRCH
+from ring3.abi.hints import TYPE_CHECKING, Annotated
 from ring3.abi.types import U32, In, InOut, Int, Out, Packed, Uid
 from ring3.syscalls.table import syscall
 from ring3.task.credentials import ALL_CAPS, Credentials, after_setfsuid, after_setuid

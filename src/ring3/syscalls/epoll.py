@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from typing import Annotated, Any
 
 from ring3.abi.errno import EINVAL, EPERM
+from ring3.abi.hints import Annotated, Any
 from ring3.abi.poll import EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD
 from ring3.abi.types import Fd, In, Int, Out, Packed, Scalar, SigSet, Size
 from ring3.core.park import RESTART_NEVER

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
 from ring3.abi.capability import CAP_WAKE_ALARM
 from ring3.abi.errno import EINVAL, EPERM
+from ring3.abi.hints import Annotated, Any
 from ring3.abi.poll import EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE
 from ring3.abi.signal import SFD_CLOEXEC, SFD_NONBLOCK
 from ring3.abi.time import (

@@ -22,9 +22,7 @@ def strings(array: In[int]) -> list[bytes]:
         raise E2BIG from None
 
 
-def start_program(
-    t: Task, place: Place, name: bytes, argv: In[int], envp: In[int]
-) -> Result:
+def start_program(t: Task, place: Place, name: bytes, argv: In[int], envp: In[int]) -> Result:
     program = load_program(t, place, name, strings(argv), strings(envp))
     image = build_image(program)
     builder: StackBuilder = image.build_stack.__self__  # type: ignore[attr-defined]
@@ -87,5 +85,3 @@ def is_script(t: Task, place: Place) -> bool:
     head = file.pread(2, 0)
     file.drop()
     return head == b"#!"
-
-

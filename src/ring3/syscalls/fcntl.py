@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
-
 from ring3.abi.capability import CAP_SYS_RESOURCE
 from ring3.abi.errno import EBADF, EINVAL, EPERM, ESRCH
 from ring3.abi.fcntl import (
@@ -47,6 +45,7 @@ from ring3.abi.fcntl import (
     O_PATH,
     RWH_WRITE_LIFE_EXTREME,
 )
+from ring3.abi.hints import TYPE_CHECKING, Annotated, Final
 from ring3.abi.signal import NSIG
 from ring3.abi.types import Fd, Packed, Scalar, ULong
 from ring3.fs.memfd import MemFdInode

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from ring3.abi.errno import EBADF, EINVAL
 from ring3.abi.fcntl import CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, O_CLOEXEC, O_NONBLOCK
+from ring3.abi.hints import Annotated
 from ring3.abi.ioctl import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX
 from ring3.abi.sched import CLONE_FILES
 from ring3.abi.syscalls_x86_64 import NUMBERS

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
 from ring3.abi.errno import EAGAIN, EINVAL, ENOSYS, EPERM, ESRCH
 from ring3.abi.futex import (
     FUTEX2_PRIVATE,
@@ -24,6 +22,7 @@ from ring3.abi.futex import (
     FUTEX_WAKE_BITSET,
     FUTEX_WAKE_OP,
 )
+from ring3.abi.hints import TYPE_CHECKING, Annotated, Any
 from ring3.abi.time import CLOCK_MONOTONIC, CLOCK_REALTIME
 from ring3.abi.types import (
     Addr,

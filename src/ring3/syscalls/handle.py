@@ -7,7 +7,6 @@ filesystem that gave the inode away. Views of the kernel (/proc, /sys, /dev) hav
 from __future__ import annotations
 
 import struct
-from typing import Annotated
 
 from ring3.abi.capability import CAP_DAC_READ_SEARCH
 from ring3.abi.errno import EINVAL, EOPNOTSUPP, EOVERFLOW, EPERM, ESTALE
@@ -21,6 +20,7 @@ from ring3.abi.fcntl import (
     O_CREAT,
     O_LARGEFILE,
 )
+from ring3.abi.hints import Annotated
 from ring3.abi.types import Addr, Blob, DirFd, Fd, In, InOut, Int, OpenFlags, Path
 from ring3.syscalls.at import base_of, resolve
 from ring3.syscalls.open import VALID, check_flags

@@ -5,9 +5,8 @@ Source: kernel/sys.c (``setpgid``, ``ksys_setsid``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.errno import EACCES, EINVAL, EPERM, ESRCH
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.types import Addr, Pid
 from ring3.syscalls.table import syscall
 from ring3.task.process import Process, ProcessGroup, Session

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import struct
 import time
-from typing import TYPE_CHECKING, Annotated
 
 from ring3.abi.capability import CAP_SYS_ADMIN, CAP_SYSLOG
 from ring3.abi.errno import EFAULT, EINVAL, EPERM
+from ring3.abi.hints import TYPE_CHECKING, Annotated
 from ring3.abi.misc import (
     GRND_INSECURE,
     GRND_NONBLOCK,

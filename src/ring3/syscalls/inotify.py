@@ -7,10 +7,10 @@ what is written through a memory mapping, is not seen.
 from __future__ import annotations
 
 import struct
-from typing import Annotated, ClassVar
 
 from ring3.abi.errno import EAGAIN, EBADF, EEXIST, EINVAL
 from ring3.abi.fcntl import O_NONBLOCK, O_RDONLY
+from ring3.abi.hints import Annotated, ClassVar
 from ring3.abi.inotify import (
     IN_ALL_EVENTS,
     IN_CLOEXEC,

@@ -5,10 +5,9 @@ Source: kernel/signal.c (``check_kill_permission``, ``kill_something_info``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.capability import CAP_KILL
 from ring3.abi.errno import EINVAL, EPERM, ESRCH, Errno
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.signal import SI_TKILL, SIGCONT
 from ring3.abi.types import Fd, In, Pid, Signal, UInt
 from ring3.syscalls.signal import Info

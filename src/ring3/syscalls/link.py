@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from ring3.abi.capability import CAP_DAC_READ_SEARCH
 from ring3.abi.errno import EINVAL, ENOENT
 from ring3.abi.fcntl import AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW
+from ring3.abi.hints import Annotated
 from ring3.abi.types import Bytes, Dev, DirFd, In, Int, Mode, Out, Path, Scalar
 from ring3.syscalls.at import base_of, resolve
 from ring3.syscalls.table import RESULT, syscall

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
-
 from ring3.abi.errno import EBADF, EINVAL, EOVERFLOW
 from ring3.abi.fcntl import (
     F_OFD_GETLK,
@@ -21,6 +19,7 @@ from ring3.abi.fcntl import (
     SEEK_END,
     SEEK_SET,
 )
+from ring3.abi.hints import TYPE_CHECKING, Annotated, Final
 from ring3.abi.types import Fd, Record, RecordCodec, Scalar
 from ring3.ipc.locks import OFFSET_MAX, Owner, locks_of, ofd_owner, posix_owner
 from ring3.syscalls.table import syscall

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from ring3.abi.errno import EINVAL, ENOSYS
+from ring3.abi.hints import Annotated
 from ring3.abi.mman import (
     MFD_ALLOW_SEALING,
     MFD_CLOEXEC,

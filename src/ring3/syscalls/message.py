@@ -5,29 +5,14 @@ Source: net/socket.c for the order of errors and of what is stored.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-from ring3.abi.errno import EAGAIN, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPIPE, Errno
-from ring3.abi.poll import POLLRDHUP
-from ring3.abi.signal import SIGPIPE
+from ring3.abi.errno import EAGAIN, EINVAL, EMSGSIZE, ENOBUFS, Errno
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.socket import (
-    AF_INET,
-    AF_INET6,
-    AF_UNIX,
     MSG_CMSG_CLOEXEC,
     MSG_CTRUNC,
     MSG_DONTWAIT,
-    MSG_ERRQUEUE,
-    MSG_NOSIGNAL,
     MSG_OOB,
-    MSG_PEEK,
-    MSG_TRUNC,
-    MSG_WAITALL,
     MSG_WAITFORONE,
-    SO_RCVLOWAT,
-    SOCK_DGRAM,
-    SOCK_STREAM,
-    SOL_SOCKET,
 )
 from ring3.abi.types import (
     IOV_MAX,
@@ -48,43 +33,37 @@ from ring3.abi.types import (
     iovecs,
 )
 from ring3.core.park import Park
-from ring3.net.socket import Message, Socket, WouldBlock
-from ring3.syscalls.ancillary import load_cargo, store_controls
+from ring3.net.socket import Socket
+from ring3.syscalls.ancillary import store_controls
 from ring3.syscalls.records import Timespec64
 from ring3.syscalls.socket import (
     ADDRESS_MAX,
     SockAddr,
     load_address,
-    name_sender,
     progress,
     socket_at,
     store_address,
-    unix_target,
-    wait,
+)
+from ring3.syscalls.socketio import (
+    receive,
+    receive_at_once,
+    result_of,
+    send_at_once,
+    send_spans,
 )
 from ring3.syscalls.table import syscall
 from ring3.syscalls.transfer import (
     check_range,
-    load_spans,
-    send_signal,
     signal_pending,
-    store_spans,
-    total,
 )
 from ring3.task.task import Task
 
 if TYPE_CHECKING:
     from ring3.syscalls.transfer import Spans
 
-CHUNK: Final = 1 << 18
-"""Bytes of a stream that are loaded and sent at once."""
 CONTROL_MAX: Final = 131072
 """net.core.optmem_max: bytes of control messages one call may send."""
 MSG_CMSG_COMPAT: Final = 0x80000000
-APART: Final = MSG_PEEK | MSG_OOB
-"""Receives that leave the stream where it is."""
-SEEN: Final = APART | MSG_DONTWAIT
-"""Flags of a receive that sockets look at; the rest is done here."""
 
 
 class MsgHdr(Record):
@@ -128,73 +107,6 @@ LENGTH_AT: Final = {64: 56, 32: 28}
 
 
 # --- sending ------------------------------------------------------------------------------------
-def destination(t: Task, sock: Socket, raw: bytes) -> Any:
-    """What a socket's ``send`` wants as *to* for the sockaddr *raw*."""
-    if sock.domain != AF_UNIX:
-        return raw
-    if sock.type == SOCK_DGRAM:
-        return unix_target(t, sock, raw)
-    return raw
-
-
-def send_spans(
-    t: Task, sock: Socket, spans: Spans, flags: int, raw: bytes | None, control: bytes
-) -> int:
-    """Send one message, or everything to a stream; return the bytes sent."""
-    if sock.domain == AF_UNIX and sock.type == SOCK_DGRAM:
-        name_sender(sock)
-    to = destination(t, sock, raw) if raw is not None else None
-    if sock.type == SOCK_STREAM:
-        return send_stream(t, sock, spans, flags, to, control)
-    size = total(spans)
-    cargo = load_cargo(t, sock, control)
-    try:
-        data = load_spans(t.memory, spans, 0, size)
-        if len(data) < size:
-            raise EFAULT
-    except EFAULT:
-        if cargo is not None:
-            cargo.drop()
-        raise
-    try:
-        return sock.send(data, flags, to, cargo)
-    except WouldBlock as block:
-        wait(t, sock, block, sending=True, now=bool(flags & MSG_DONTWAIT))
-
-
-def send_stream(t: Task, sock: Socket, spans: Spans, flags: int, to: Any, control: bytes) -> int:
-    size = total(spans)
-    done = t.memo.done if t.memo is not None else 0
-    # Files go with the first byte.
-    cargo = load_cargo(t, sock, control) if not done else None
-    while True:
-        want = min(size - done, CHUNK)
-        try:
-            data = load_spans(t.memory, spans, done, want)
-            done += sock.send(data, flags, to, cargo)
-        except WouldBlock as block:
-            if done and signal_pending(t):
-                return done
-            try:
-                progress(t).done = done
-                wait(t, sock, block, sending=True, now=bool(flags & MSG_DONTWAIT))
-            except EAGAIN:
-                if done:
-                    return done
-                raise
-        except Errno as failed:
-            if cargo is not None:
-                cargo.drop()
-            if done:
-                return done
-            if isinstance(failed, EPIPE) and not flags & MSG_NOSIGNAL:
-                send_signal(t, SIGPIPE)
-            raise
-        cargo = None
-        if done >= size or len(data) < want:
-            return done
-
-
 def send_header(t: Task, sock: Socket, header: MsgHdr, flags: int) -> int:
     """Send what a struct msghdr describes."""
     check_header(header)
@@ -233,6 +145,8 @@ def sendto(
     size = min(size, MAX_RW_COUNT)
     check_range(t.memory, buf.addr, size)
     sock = socket_at(t, fd)
+    if not addr and (sent := send_at_once(t, sock, buf.addr, size, flags)) is not None:
+        return sent
     raw = load_address(addr, length) if addr else None
     return send_spans(t, sock, [(buf.addr, size)], flags, raw or None, b"")
 
@@ -277,86 +191,6 @@ def next_message(memo: Any) -> None:
 
 
 # --- receiving ----------------------------------------------------------------------------------
-def receive(t: Task, sock: Socket, spans: Spans, flags: int) -> tuple[int, Message]:
-    """(bytes stored, the message or the last piece of a stream)."""
-    if flags & MSG_ERRQUEUE and sock.domain in (AF_INET, AF_INET6):
-        raise EAGAIN("no errors are queued")
-    if sock.type == SOCK_STREAM:
-        return receive_stream(t, sock, spans, flags)
-    size = total(spans)
-    try:
-        message = sock.recv(size, flags & SEEN)
-    except WouldBlock as block:
-        wait(t, sock, block, sending=False, now=bool(flags & MSG_DONTWAIT))
-    if store_spans(t.memory, spans, 0, message.data) < len(message.data):
-        message.drop()
-        raise EFAULT
-    return len(message.data), message
-
-
-def receive_stream(t: Task, sock: Socket, spans: Spans, flags: int) -> tuple[int, Message]:
-    """Bytes of a stream: what is there, or as many as SO_RCVLOWAT or MSG_WAITALL ask for."""
-    size = total(spans)
-    least = size if flags & MSG_WAITALL else sock.options.get((SOL_SOCKET, SO_RCVLOWAT), 1)
-    done = t.memo.done if t.memo is not None else 0
-    while True:
-        try:
-            message = sock.recv(size - done, flags & SEEN)
-            done += store_piece(t, sock, spans, done, message, flags)
-            if flags & MSG_PEEK and 0 < done < min(least, size) and not ended(sock):
-                # The same bytes are looked at again when there are more.
-                done = 0
-                message.drop()
-                raise WouldBlock(*sock.wait_queues())
-        except WouldBlock as block:
-            if done and signal_pending(t):
-                return done, Message(b"")
-            try:
-                progress(t).done = done
-                wait(t, sock, block, sending=False, now=bool(flags & MSG_DONTWAIT))
-            except EAGAIN:
-                if done:
-                    return done, Message(b"")
-                raise
-        except Errno as failed:
-            if not done or isinstance(failed, EFAULT):
-                raise
-            sock.error = failed.number  # told by the next call
-            return done, Message(b"")
-        if done >= min(least, size) or not message.data or message.cargo or flags & APART:
-            return done, message
-        if len(message.data) < message.length:
-            return done, message
-
-
-def ended(sock: Socket) -> bool:
-    return bool(sock.poll() & POLLRDHUP)
-
-
-def store_piece(
-    t: Task, sock: Socket, spans: Spans, done: int, message: Message, flags: int
-) -> int:
-    """Store a piece of a stream; return its length. EFAULT gives back what was not stored."""
-    data = message.data
-    if flags & MSG_TRUNC and sock.domain != AF_UNIX:
-        return len(data)  # TCP throws the bytes away
-    stored = store_spans(t.memory, spans, done, data)
-    if stored < len(data):
-        if not flags & APART:
-            sock.unread(data[stored:])
-        if not done + stored:
-            message.drop()
-            raise EFAULT
-        message.length = len(data)
-        message.data = data[:stored]
-    return stored
-
-
-def result_of(count: int, message: Message, flags: int) -> int:
-    """MSG_TRUNC asks for the length that a message had."""
-    return message.length if flags & MSG_TRUNC and message.flags & MSG_TRUNC else count
-
-
 @syscall(buf="return", addr="length")
 def recvfrom(
     t: Task,
@@ -371,6 +205,8 @@ def recvfrom(
     size = min(size, MAX_RW_COUNT)
     check_range(t.memory, buf.addr, size)
     sock = socket_at(t, fd)
+    if not addr and (got := receive_at_once(t, sock, buf.addr, size, flags)) is not None:
+        return got
     count, message = receive(t, sock, [(buf.addr, size)], flags)
     message.drop()
     if addr:

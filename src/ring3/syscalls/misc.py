@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.types import Addr, Int, UInt
 from ring3.syscalls.table import syscall
 

@@ -7,6 +7,7 @@ mapped how, and keeps the content of mapped files alive.
 from __future__ import annotations
 
 from ring3.abi.errno import EACCES, EBADF, EINVAL, ENODEV, EOVERFLOW
+from ring3.abi.hints import Annotated
 from ring3.abi.mman import (
     MAP_ANONYMOUS,
     MAP_HUGETLB,
@@ -15,10 +16,11 @@ from ring3.abi.mman import (
     MAP_SHARED_VALIDATE,
     MAP_TYPE,
 )
-from ring3.abi.types import PAGE_SIZE, Addr, Annotated, Bytes, Fd, Int, Out, Scalar, Size, ULong
+from ring3.abi.types import PAGE_SIZE, Addr, Bytes, Fd, Int, Out, Scalar, Size, ULong
 from ring3.machine.base import Result
 from ring3.syscalls.table import syscall
 from ring3.task.task import Task
+from ring3.vfs.file import File
 
 Prot = Annotated[int, Scalar(0, signed=False, flags="prot", kind="flags")]
 MapFlags = Annotated[int, Scalar(0, signed=False, flags="map", kind="flags")]
@@ -39,7 +41,7 @@ def mmap(
         if flags & MAP_TYPE not in (MAP_PRIVATE, MAP_SHARED):
             raise EINVAL("neither private nor shared")
         return t.space.map(t.vehicle, addr, length, prot, flags, None, offset)
-    file = t.fds.get(fd)
+    file: File = t.fds.get(fd)
     if not length:
         raise EINVAL("nothing to map")
     kind = flags & MAP_TYPE

@@ -6,10 +6,9 @@ already (proc, sysfs, ...: one instance each, as on Linux without namespaces of 
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from ring3.abi.capability import CAP_SYS_ADMIN
 from ring3.abi.errno import EBUSY, EINVAL, ENODEV, ENOENT, EPERM
+from ring3.abi.hints import Annotated
 from ring3.abi.inotify import IN_UNMOUNT
 from ring3.abi.mount import (
     MNT_DETACH,

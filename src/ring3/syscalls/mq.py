@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
 from ring3.abi.capability import CAP_FOWNER, CAP_SYS_RESOURCE
 from ring3.abi.errno import (
     EACCES,
@@ -20,6 +18,7 @@ from ring3.abi.errno import (
     Errno,
 )
 from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_WRONLY
+from ring3.abi.hints import Annotated, Any
 from ring3.abi.ipc import MQ_PRIO_MAX
 from ring3.abi.resource import RLIM_INFINITY, RLIMIT_MSGQUEUE
 from ring3.abi.signal import NSIG, SI_MESGQ, SIGEV_NONE, SIGEV_SIGNAL

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
-
 from ring3.abi.errno import EBUSY, EINVAL, ENODATA, EOPNOTSUPP
 from ring3.abi.fcntl import (
     AT_EMPTY_PATH,
@@ -13,6 +11,7 @@ from ring3.abi.fcntl import (
     O_PATH,
     O_RDWR,
 )
+from ring3.abi.hints import Annotated, ClassVar
 from ring3.abi.mount import (
     FSCONFIG_CMD_CREATE,
     FSCONFIG_CMD_CREATE_EXCL,

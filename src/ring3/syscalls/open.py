@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from ring3.abi.errno import E2BIG, EAGAIN, EINVAL, EOVERFLOW
 from ring3.abi.fcntl import (
     AT_FDCWD,
@@ -34,6 +32,7 @@ from ring3.abi.fcntl import (
     RESOLVE_NO_SYMLINKS,
     RESOLVE_NO_XDEV,
 )
+from ring3.abi.hints import Annotated
 from ring3.abi.types import PAGE_SIZE, Blob, DirFd, In, Mode, OpenFlags, Path, Size
 from ring3.syscalls.at import base_of
 from ring3.syscalls.table import syscall

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from ring3.abi.errno import EBADF, EINVAL
 from ring3.abi.fcntl import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_PATH
+from ring3.abi.hints import Annotated
 from ring3.abi.types import (
     AtFlags,
     DirFd,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.capability import CAP_SYS_PTRACE
 from ring3.abi.errno import EINVAL, EPERM, ESRCH
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.types import Fd, Pid, UInt
 from ring3.syscalls.table import syscall
 from ring3.task.pidfd import PIDFD_NONBLOCK, open_pidfd, pidfd_process

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from ring3.abi.errno import EINVAL, ENOPKG
 from ring3.abi.fcntl import O_CLOEXEC, O_DIRECT, O_EXCL, O_NONBLOCK
+from ring3.abi.hints import Annotated
 from ring3.abi.types import FdPair, Out, Scalar
 from ring3.ipc.hostpipe import make_pipe
 from ring3.syscalls.publish import discard

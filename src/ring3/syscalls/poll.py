@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
 from ring3.abi.errno import EBADF, EINVAL
 from ring3.abi.fcntl import O_PATH
+from ring3.abi.hints import TYPE_CHECKING, Annotated, Any
 from ring3.abi.poll import (
     POLLERR,
     POLLHUP,

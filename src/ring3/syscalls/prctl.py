@@ -5,11 +5,10 @@ Source: kernel/sys.c, security/commoncap.c, arch/x86/kernel/process_64.c.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi import prctl as p
 from ring3.abi.capability import CAP_SETPCAP, CAP_SYS_RESOURCE
 from ring3.abi.errno import EFAULT, EINVAL, ENODEV, ENXIO, EPERM
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.types import Addr, Int, ULong
 from ring3.syscalls.table import syscall
 from ring3.task.credentials import (

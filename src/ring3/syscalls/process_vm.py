@@ -61,4 +61,3 @@ def process_vm_writev(
     other = target(t, pid)
     data = gather(t.memory, cut(here))
     return scatter(other.memory, there, data)
-

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
 from ring3.abi.errno import EINVAL
+from ring3.abi.hints import TYPE_CHECKING, Annotated
 from ring3.abi.types import Packed, Record
 
 if TYPE_CHECKING:

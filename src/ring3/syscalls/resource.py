@@ -5,10 +5,9 @@ Source: kernel/sys.c, block/ioprio.c.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
 from ring3.abi.capability import CAP_SYS_ADMIN, CAP_SYS_NICE, CAP_SYS_RESOURCE
 from ring3.abi.errno import EACCES, EINVAL, EPERM, ESRCH
+from ring3.abi.hints import TYPE_CHECKING, Annotated
 from ring3.abi.resource import (
     IOPRIO_CLASS_BE,
     IOPRIO_CLASS_IDLE,

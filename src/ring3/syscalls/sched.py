@@ -6,10 +6,10 @@ Source: kernel/sched/syscalls.c.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from ring3.abi.capability import CAP_SYS_NICE
 from ring3.abi.errno import E2BIG, EINVAL, EPERM, ESRCH
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.resource import RLIMIT_RTPRIO
 from ring3.abi.sched import (
     SCHED_BATCH,

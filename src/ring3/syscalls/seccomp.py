@@ -7,11 +7,10 @@ descriptors, its own memory), which is no more than it may do without a filter.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi import prctl as p
 from ring3.abi.capability import CAP_SYS_ADMIN
 from ring3.abi.errno import EACCES, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, ESRCH
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.misc import (
     AUDIT_ARCH_I386,
     AUDIT_ARCH_X86_64,

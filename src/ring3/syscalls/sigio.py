@@ -5,10 +5,9 @@ Source: fs/fcntl.c (send_sigio), fcntl(2).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.errno import ENOTTY
 from ring3.abi.fcntl import F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, O_ASYNC
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.poll import (
     POLLERR,
     POLLHUP,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
 from ring3.abi.errno import EAGAIN, EINTR, EINVAL, Errno
+from ring3.abi.hints import TYPE_CHECKING, Annotated, Any
 from ring3.abi.signal import (
     SA_EXPOSE_TAGBITS,
     SA_NOCLDSTOP,

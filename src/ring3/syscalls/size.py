@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from ring3.abi.errno import EBADF, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EPERM, ESPIPE
 from ring3.abi.fcntl import (
     AT_FDCWD,
@@ -20,6 +18,7 @@ from ring3.abi.fcntl import (
     POSIX_FADV_NOREUSE,
     POSIX_FADV_NORMAL,
 )
+from ring3.abi.hints import Annotated
 from ring3.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
 from ring3.abi.signal import SIGXFSZ
 from ring3.abi.types import Fd, In, Int, Long, Offset, Path, Scalar, Size, UInt

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
-
 from ring3.abi.capability import CAP_NET_BIND_SERVICE, CAP_NET_RAW
 from ring3.abi.errno import (
     EADDRINUSE,
@@ -18,6 +16,7 @@ from ring3.abi.errno import (
     ENOTSOCK,
 )
 from ring3.abi.fcntl import O_CLOEXEC, O_NONBLOCK
+from ring3.abi.hints import TYPE_CHECKING, Annotated, Any, NoReturn
 from ring3.abi.socket import (
     AF_INET,
     AF_INET6,

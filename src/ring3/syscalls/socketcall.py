@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from ring3.abi.errno import EINVAL
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.types import I386, X86_64, In, Int, Word
 from ring3.syscalls.table import declared, syscall
 from ring3.task.task import Task

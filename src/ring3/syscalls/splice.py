@@ -5,8 +5,6 @@ Data is read and written in pieces; what could not be written is given back to w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
-
 from ring3.abi.errno import (
     EAGAIN,
     EBADF,
@@ -18,6 +16,7 @@ from ring3.abi.errno import (
     Errno,
 )
 from ring3.abi.fcntl import O_APPEND
+from ring3.abi.hints import TYPE_CHECKING, Annotated, Any, Final
 from ring3.abi.misc import SPLICE_F_GIFT, SPLICE_F_MORE, SPLICE_F_MOVE, SPLICE_F_NONBLOCK
 from ring3.abi.poll import POLLERR, POLLOUT
 from ring3.abi.signal import SIGPIPE

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from ring3.abi.errno import EACCES, EINVAL, EROFS
 from ring3.abi.fcntl import (
     AT_EACCESS,
@@ -15,6 +13,7 @@ from ring3.abi.fcntl import (
     W_OK,
     X_OK,
 )
+from ring3.abi.hints import Annotated
 from ring3.abi.mount import MS_NOEXEC
 from ring3.abi.stat import (
     S_IFBLK,

@@ -6,9 +6,9 @@ Layouts are those of ``abi.layouts`` (a unit test compares).
 from __future__ import annotations
 
 import struct
-from typing import Annotated
 
 from ring3.abi.errno import EOVERFLOW
+from ring3.abi.hints import Annotated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
-
 from ring3.abi.capability import CAP_SYS_RESOURCE
 from ring3.abi.errno import EINVAL, EPERM
+from ring3.abi.hints import Annotated, Final
 from ring3.abi.ipc import (
     IPC_64,
     IPC_INFO,

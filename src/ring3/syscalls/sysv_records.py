@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ring3.abi.hints import Any
 from ring3.abi.types import Record
 
 PERM = {

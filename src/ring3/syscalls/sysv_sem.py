@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
-
 from ring3.abi.errno import E2BIG, EAGAIN, EINVAL, ERANGE
+from ring3.abi.hints import Annotated, Any, Final
 from ring3.abi.ipc import (
     GETALL,
     GETNCNT,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
-
 from ring3.abi.capability import CAP_IPC_LOCK
 from ring3.abi.errno import EEXIST, EINVAL, ENOSYS, EPERM
+from ring3.abi.hints import Annotated, Final
 from ring3.abi.ipc import (
     IPC_64,
     IPC_INFO,

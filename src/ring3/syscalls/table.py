@@ -8,10 +8,10 @@ and the recorder.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Final, overload
 
-from ring3.syscalls.families import family_of
+from ring3.abi.hints import TYPE_CHECKING, Any, Final, overload
 from ring3.abi.types import I386, X86_64, Abi, Ptr, Record, RecordCodec, Scalar
+from ring3.syscalls.families import family_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -121,9 +121,7 @@ CALLS: dict[str, Call] = {}
 @overload
 def syscall(fn: Handler, /) -> Handler: ...
 @overload
-def syscall(
-    *, partial: str = "", name: str = "", **sizes: str
-) -> Callable[[Handler], Handler]: ...
+def syscall(*, partial: str = "", name: str = "", **sizes: str) -> Callable[[Handler], Handler]: ...
 def syscall(
     fn: Handler | None = None, /, *, partial: str = "", name: str = "", **sizes: str
 ) -> Any:
@@ -167,9 +165,7 @@ class Dispatch:
         """Called with the task, the number and the name ("" if no ABI has it)."""
         known = numbers(abi)
         self.names = {nr: name for name, nr in known.items()}
-        self.binders: list[Binder] = [
-            self._unbound(nr) for nr in range(max(known.values()) + 1)
-        ]
+        self.binders: list[Binder] = [self._unbound(nr) for nr in range(max(known.values()) + 1)]
 
     def _unbound(self, nr: int) -> Binder:
         def first(t: Task, registers: Sequence[int]) -> Result:

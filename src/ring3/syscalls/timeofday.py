@@ -5,10 +5,9 @@ Source: kernel/time/time.c, kernel/sys.c.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, TypeVar
-
 from ring3.abi.capability import CAP_SYS_TIME
 from ring3.abi.errno import EINVAL, EPERM
+from ring3.abi.hints import TYPE_CHECKING, Annotated, TypeVar
 from ring3.abi.time import CLOCK_REALTIME, STA_UNSYNC, TIME_ERROR
 from ring3.abi.types import ClockId, In, InOut, LongWord, Out, Packed, Record, Timeval
 from ring3.syscalls.records import SECOND_NS

@@ -5,9 +5,8 @@ Source: kernel/time/itimer.c, kernel/time/posix-timers.c.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
-
 from ring3.abi.errno import EAGAIN, EINVAL
+from ring3.abi.hints import TYPE_CHECKING, Any, Self
 from ring3.abi.resource import RLIMIT_SIGPENDING
 from ring3.abi.signal import SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID
 from ring3.abi.time import CLOCK_BOOTTIME, CLOCK_TAI, ITIMER_REAL, TIMER_ABSTIME

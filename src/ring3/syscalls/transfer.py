@@ -8,10 +8,9 @@ interrupts after some bytes returns their number.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from ring3.abi.errno import EBADF, EFAULT, EFBIG, EINVAL, EPIPE, ESPIPE, Errno
 from ring3.abi.fcntl import O_APPEND, O_NONBLOCK, O_PATH
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
 from ring3.abi.signal import SIGPIPE, SIGXFSZ
 from ring3.abi.types import PAGE_SIZE

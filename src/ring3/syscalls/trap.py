@@ -6,9 +6,8 @@ for (observers, filters, pending signals) is behind ``task.attention``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ring3.abi.errno import ENOSYS, Errno
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.types import I386, X86_64
 from ring3.core.park import RESTART_BLOCK, RESTART_SYS, Park
 from ring3.syscalls.table import Call, Dispatch, declared
@@ -73,7 +72,7 @@ class Gate:
             return self.oops(t, bug)
         t.memo = None
         if t.attention and result.__class__ is int:
-            return self.leave(t, result)  # type: ignore[arg-type]
+            return self.leave(t, result)
         return result
 
     def odd_number(self, t: Task, nr: int, bug: IndexError) -> Result | None:
@@ -141,7 +140,7 @@ class Gate:
         t.attention |= attention & (OBSERVED | FILTERED)
         t.memo = None
         t.interrupted = False
-        return self.leave(t, result) if result.__class__ is int else result  # type: ignore[arg-type]
+        return self.leave(t, result) if result.__class__ is int else result
 
     def drain(self) -> None:
         """Run everything that woke up, until nothing does."""

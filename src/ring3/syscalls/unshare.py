@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ring3.abi.errno import EINVAL, EPERM
+from ring3.abi.hints import Annotated
 from ring3.abi.sched import (
     CLONE_FILES,
     CLONE_FS,
@@ -12,7 +13,7 @@ from ring3.abi.sched import (
     CLONE_THREAD,
     CLONE_VM,
 )
-from ring3.abi.types import Annotated, Fd, Int, Scalar
+from ring3.abi.types import Fd, Int, Scalar
 from ring3.machine.base import Result
 from ring3.syscalls.clone import NAMESPACES, NO_NAMESPACES
 from ring3.syscalls.table import syscall

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.errno import EAGAIN, EBADF, ECHILD, EINVAL, ESRCH
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.signal import SIGCHLD
 from ring3.abi.types import I32, Fd, Int, Out, Pid
 from ring3.abi.wait import (

@@ -6,9 +6,8 @@ the monotonic clock.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
 from ring3.abi.errno import EFAULT, EINVAL, Errno
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.misc import STICKY_TIMEOUTS
 from ring3.core.park import RESTART_NOHAND, Park, WaitQueue
 from ring3.syscalls.transfer import signal_pending

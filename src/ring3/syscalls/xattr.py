@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from ring3.abi.capability import (
     CAP_SETFCAP,
     CAP_SYS_ADMIN,
@@ -23,6 +21,7 @@ from ring3.abi.fcntl import (
     XATTR_REPLACE,
     XATTR_SIZE_MAX,
 )
+from ring3.abi.hints import Annotated
 from ring3.abi.inotify import IN_ATTRIB
 from ring3.abi.stat import S_ISVTX
 from ring3.abi.types import (

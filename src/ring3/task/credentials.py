@@ -5,8 +5,6 @@ Source: credentials(7), capabilities(7); kernel/cred.c, security/commoncap.c.
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from ring3.abi.capability import (
     CAP_CHOWN,
     CAP_DAC_OVERRIDE,
@@ -17,6 +15,7 @@ from ring3.abi.capability import (
     CAP_MAC_OVERRIDE,
     CAP_MKNOD,
 )
+from ring3.abi.hints import Any, Final
 
 CAP_LAST: Final = 40
 ALL_CAPS: Final = (1 << (CAP_LAST + 1)) - 1

@@ -7,8 +7,7 @@ user context in reach.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.signal import (
     SA_NODEFER,
     SA_RESETHAND,

@@ -7,10 +7,10 @@ everything in them is hostile input.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
 
 from ring3.abi.elf import EM_386, EM_X86_64, ET_DYN, ET_EXEC, PT_GNU_STACK, PT_INTERP, PT_LOAD
 from ring3.abi.errno import EINVAL, EIO, ELIBBAD, ENOEXEC
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.types import PAGE_SIZE, PATH_MAX
 
 if TYPE_CHECKING:
@@ -39,7 +39,16 @@ class ProgramHeader:
 class Elf:
     """What exec needs of an ELF file."""
 
-    __slots__ = ("entry", "executable_stack", "file", "interpreter", "kind", "loads", "phnum", "phoff")
+    __slots__ = (
+        "entry",
+        "executable_stack",
+        "file",
+        "interpreter",
+        "kind",
+        "loads",
+        "phnum",
+        "phoff",
+    )
 
     def __init__(
         self,
@@ -104,7 +113,8 @@ class Elf:
 
     @property
     def high(self) -> int:
-        return -(-max((h.vaddr + h.memsz for h in self.loads), default=0) // PAGE_SIZE) * PAGE_SIZE
+        end: int = max((h.vaddr + h.memsz for h in self.loads), default=0)
+        return -(-end // PAGE_SIZE) * PAGE_SIZE
 
     def phdr_address(self) -> int:
         """Where the program headers lie in memory, before relocation (AT_PHDR)."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING, Final
 
 from ring3.abi import elf as e
 from ring3.abi.errno import E2BIG, EIO, ELIBBAD, ELOOP, ENOEXEC
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.resource import RLIMIT_STACK
 from ring3.abi.stat import S_ISGID, S_ISUID, S_IXGRP
 from ring3.abi.types import PAGE_SIZE
@@ -171,8 +171,7 @@ def build_image(program: Program, abi: str = "x86_64") -> Image:
     prot = 7 if elf.executable_stack else 3
     name = os.fsdecode(program.filename)
     builder = StackBuilder(program, known)
-    image = Image(abi, segments, start, STACK_DEFAULT, prot, builder.build, name)
-    return image
+    return Image(abi, segments, start, STACK_DEFAULT, prot, builder.build, name)
 
 
 class StackBuilder:
@@ -250,4 +249,3 @@ def minimum_signal_stack() -> int:
 
 
 _minsigstksz: int | None = None
-

@@ -6,9 +6,8 @@ native machine mirrors granted descriptors into its vehicle before the call retu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
-
 from ring3.abi.errno import EBADF, EINVAL, EMFILE, Errno
+from ring3.abi.hints import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -7,8 +7,6 @@ thread ids, which the host does not know, so those are always the kernel's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
 from ring3.abi.errno import EAGAIN, EFAULT, EINVAL, ENOSYS, ETIMEDOUT
 from ring3.abi.futex import (
     FUTEX_OP_ADD,
@@ -23,6 +21,7 @@ from ring3.abi.futex import (
     FUTEX_OP_SET,
     FUTEX_OP_XOR,
 )
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.core.park import RESTART_BLOCK, RESTART_SYS, Park, WaitQueue
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ Source: kernel/signal.c (``do_signal_stop``, ``do_notify_parent_cldstop``), kern
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.signal import (
     CLD_CONTINUED,
     CLD_STOPPED,
@@ -41,6 +40,9 @@ def stop(process: Process, signo: int, current: Task | None = None) -> None:
         for observer in process.world.observers:
             observer.stopped(process, signo)
     tell_parent(process, CLD_STOPPED, signo)
+    on_stop = process.world.on_stop
+    if on_stop is not None and process.session.watched and process.session.leader is process:
+        on_stop()
 
 
 def cont(process: Process) -> None:

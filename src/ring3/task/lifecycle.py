@@ -5,10 +5,9 @@ Source: kernel/fork.c (copy_process), fs/exec.c (begin_new_exec), kernel/exit.c.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ring3.abi.capability import CAP_SYS_ADMIN, CAP_SYS_RESOURCE
 from ring3.abi.errno import EAGAIN
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.resource import RLIMIT_CPU, RLIMIT_NPROC
 from ring3.abi.sched import (
     CLONE_CHILD_CLEARTID,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from ring3.abi.errno import EBADF, ESRCH
 from ring3.abi.fcntl import O_NONBLOCK, O_PATH, O_RDWR
+from ring3.abi.hints import TYPE_CHECKING, ClassVar
 from ring3.abi.poll import POLLHUP, POLLIN
 from ring3.vfs.file import File
 

@@ -10,8 +10,6 @@ Deviates: waiters get the lock in order of arrival; priorities are the host's af
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from ring3.abi.errno import EAGAIN, EDEADLK, EFAULT, EPERM, ESRCH, ETIMEDOUT, Errno
 from ring3.abi.futex import (
     FUTEX_OP_OR,
@@ -22,6 +20,7 @@ from ring3.abi.futex import (
     FUTEX_WAKE_OP,
     ROBUST_LIST_LIMIT,
 )
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.core.park import RESTART_NOINTR, Park
 from ring3.task.futex import Key, futexes, key_of, load_word, store_word
 

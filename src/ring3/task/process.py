@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.core.park import WaitQueue
 
 if TYPE_CHECKING:

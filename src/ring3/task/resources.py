@@ -7,7 +7,7 @@ a process that is gone. What a machine does not offer counts as zero.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from ring3.abi.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ring3.task.process import Process

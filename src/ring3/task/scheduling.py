@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final
 
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.sched import SCHED_NORMAL
 
 if TYPE_CHECKING:

@@ -5,9 +5,8 @@ Source: kernel/signal.c (``__send_signal_locked``, ``complete_signal``, ``prepar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.errno import EAGAIN
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.resource import RLIM_INFINITY, RLIMIT_SIGPENDING
 from ring3.abi.signal import SI_USER, SIG_DFL, SIG_IGN, SIGCONT, SIGKILL
 from ring3.task.siginfo import SigInfo, SignalUser

@@ -7,9 +7,9 @@ i386 layouts are a second class with the same two methods.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
 
 from ring3.abi.errno import EFAULT, Errno
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.signal import (
     SA_RESTORER,
     SA_SIGINFO,

@@ -6,8 +6,8 @@ Source: include/uapi/asm-generic/siginfo.h; ``siginfo_layout`` in kernel/signal.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final
 
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.signal import (
     SI_KERNEL,
     SI_SIGIO,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from ring3.abi.errno import EAGAIN, EINVAL
 from ring3.abi.fcntl import O_NONBLOCK, O_RDWR
+from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar
 from ring3.abi.poll import POLLIN
 from ring3.abi.signal import SIGKILL, SIGSTOP
 from ring3.core.park import Park

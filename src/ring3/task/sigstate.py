@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
 
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.signal import (
     SA_ONSTACK,
     SIG_DFL,

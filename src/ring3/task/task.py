@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.core.park import UNINTERRUPTIBLE, Park, WaitQueue
 from ring3.machine.base import Unborn
 

@@ -6,10 +6,9 @@ here before they read, write or change settings. Source: drivers/tty/tty_jobctrl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ring3.abi.capability import CAP_SYS_ADMIN
 from ring3.abi.errno import EINVAL, EIO, ENOTTY, ENXIO, EPERM, ESRCH
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.ioctl import TIOCGPGRP, TIOCGSID, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP
 from ring3.abi.signal import SIG_IGN, SIGCONT, SIGHUP, SIGTTIN, SIGTTOU
 from ring3.core.park import RESTART_SYS, Park

@@ -6,8 +6,7 @@ lower bound of when they can be due, so they look again then (at most every mill
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
-
+from ring3.abi.hints import TYPE_CHECKING, Final, Protocol
 from ring3.abi.signal import SI_KERNEL, SI_TIMER, SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU
 from ring3.abi.time import ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL
 from ring3.task.resources import NS, process_cpu_ns, process_usage

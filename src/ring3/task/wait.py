@@ -5,9 +5,8 @@ Source: kernel/exit.c (``exit_notify``, ``forget_original_parent``, ``wait_consi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from ring3.abi.errno import ECHILD
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.signal import (
     CLD_CONTINUED,
     CLD_DUMPED,

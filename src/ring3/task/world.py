@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
 
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.core.clock import Clock
 from ring3.core.log import KernelLog
 from ring3.core.park import WaitQueue
@@ -13,6 +13,8 @@ from ring3.ipc.space import IpcSpace
 from ring3.task.terminal import Terminals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ring3.machine.base import Machine, Supervisor
     from ring3.task.process import Process, ProcessGroup, Session
     from ring3.task.siginfo import SignalUser
@@ -66,6 +68,8 @@ class World:
         self.net: Any = None
         """The network (net.network.Network), made when the first socket is."""
         self.terminals = Terminals(self)
+        self.on_stop: Callable[[], None] | None = None
+        """Called when a first process, which somebody outside can continue, has stopped."""
         self.ptys: Any = None
         """Pseudo-terminals (drivers.pty.PtyTable), made with the default view."""
 

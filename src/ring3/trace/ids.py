@@ -28,9 +28,6 @@ def id_list(count_at: str) -> Decoder:
     return show
 
 
-NGROUPS_MAX = 65536
-
-
 def limit(value: int, infinity: int, name: str) -> str:
     if value == infinity:
         return name

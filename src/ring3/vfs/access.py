@@ -5,8 +5,6 @@ Source: credentials(7), capabilities(7), inode(7); Linux's fs/namei.c (generic_p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
-
 from ring3.abi.capability import (
     CAP_DAC_OVERRIDE,
     CAP_DAC_READ_SEARCH,
@@ -14,6 +12,7 @@ from ring3.abi.capability import (
     CAP_FSETID,
 )
 from ring3.abi.errno import EACCES, EPERM, EROFS
+from ring3.abi.hints import TYPE_CHECKING, Final, Protocol
 from ring3.abi.stat import S_IFDIR, S_IFMT, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ opens by asking the file itself (``File.reopen``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.mount import ANON_INODE_FS_MAGIC, PIPEFS_MAGIC, SOCKFS_MAGIC
 from ring3.abi.stat import S_IFIFO, S_IFMT, S_IFSOCK
 from ring3.vfs.dentry import Dentry

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.capability import CAP_CHOWN, CAP_FSETID
 from ring3.abi.errno import EACCES, EINVAL, EISDIR, EOPNOTSUPP, EPERM
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.inotify import IN_ATTRIB, IN_MODIFY
 from ring3.abi.stat import S_IFDIR, S_IFMT, S_ISGID, S_ISUID, S_IXGRP
 from ring3.vfs import notify

@@ -8,8 +8,8 @@ parent's ``children``, so that a rename moves it for everybody who holds it.
 from __future__ import annotations
 
 from sys import getrefcount
-from typing import TYPE_CHECKING
 
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFDIR, S_IFMT
 from ring3.vfs.inode import FOREVER, Inode
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from ring3.abi.errno import EBADF, EINVAL, EISDIR, ENOENT
+from ring3.abi.hints import TYPE_CHECKING, ClassVar
 from ring3.vfs.file import File
 
 if TYPE_CHECKING:

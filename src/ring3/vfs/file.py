@@ -6,10 +6,9 @@ from it. Methods block by raising ``Park`` and fail by raising an errno; they ne
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
-
 from ring3.abi.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ENXIO, ESPIPE
 from ring3.abi.fcntl import O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY
+from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar, Protocol
 from ring3.abi.inotify import IN_CLOSE_NOWRITE, IN_CLOSE_WRITE
 from ring3.abi.poll import POLLIN, POLLOUT
 from ring3.vfs import notify

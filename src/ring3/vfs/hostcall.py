@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from ring3.abi.errno import BY_NUMBER, EIO
+from ring3.abi.hints import Any
 
 _libc: Any = None
 

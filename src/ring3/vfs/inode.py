@@ -8,9 +8,9 @@ with the errno Linux gives where the operation is missing. Methods are called af
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ring3.abi.errno import EINVAL, ENODATA, ENOTDIR, ENXIO, EOPNOTSUPP, EPERM
+from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar, Protocol
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ CLONE_NEWNS copies it. Mounts do not propagate between tables: all are private.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from ring3.abi.errno import EBUSY, EINVAL, ELOOP, ENOTDIR, EROFS
+from ring3.abi.hints import TYPE_CHECKING, ClassVar
 from ring3.abi.mount import (
     MS_NOATIME,
     MS_NODEV,

@@ -8,8 +8,7 @@ watch covers are not bound (``covers_data``), and already bound ones are taken b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
+from ring3.abi.hints import TYPE_CHECKING, Protocol
 from ring3.abi.inotify import (
     IN_ACCESS,
     IN_ATTRIB,

@@ -6,8 +6,6 @@ lookup_open, do_open, may_open).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.capability import CAP_FSETID
 from ring3.abi.errno import (
     EACCES,
@@ -34,6 +32,7 @@ from ring3.abi.fcntl import (
     O_TRUNC,
     O_WRONLY,
 )
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.inotify import IN_OPEN
 from ring3.abi.mount import MS_NOATIME, MS_NODEV, MS_NOEXEC
 from ring3.abi.stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID

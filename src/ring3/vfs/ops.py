@@ -6,8 +6,6 @@ path. The order of checks is that of fs/namei.c.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.capability import CAP_MKNOD
 from ring3.abi.errno import (
     EBUSY,
@@ -21,6 +19,7 @@ from ring3.abi.errno import (
     EXDEV,
 )
 from ring3.abi.fcntl import RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.inotify import IN_ATTRIB
 from ring3.abi.stat import (
     S_IFBLK,

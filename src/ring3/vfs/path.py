@@ -6,7 +6,6 @@ Source: path_resolution(7), openat2(2); Linux's fs/namei.c for the order of erro
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Final
 
 from ring3.abi.errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV
 from ring3.abi.fcntl import (
@@ -16,6 +15,7 @@ from ring3.abi.fcntl import (
     RESOLVE_NO_SYMLINKS,
     RESOLVE_NO_XDEV,
 )
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.mount import MS_NOSYMFOLLOW
 from ring3.abi.stat import S_IFDIR, S_IFLNK
 from ring3.vfs.access import MAY_EXEC, may

@@ -7,7 +7,6 @@ host description's own, so that I/O in Python and I/O on the bound descriptor me
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ClassVar
 
 from ring3.abi.errno import (
     EACCES,
@@ -28,6 +27,7 @@ from ring3.abi.fcntl import (
     O_NOATIME,
     O_NONBLOCK,
 )
+from ring3.abi.hints import TYPE_CHECKING, ClassVar
 from ring3.abi.inotify import IN_ACCESS, IN_MODIFY
 from ring3.abi.mman import PROT_EXEC, PROT_WRITE
 from ring3.abi.mount import MS_NOEXEC

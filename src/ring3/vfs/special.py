@@ -6,9 +6,8 @@ kernel.py enters their openers at boot.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.errno import ENXIO
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFBLK, S_IFCHR, S_IFMT, S_IFSOCK
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFCHR
 from ring3.fs.tmpfs import TmpFs
 from ring3.vfs.special import makedev

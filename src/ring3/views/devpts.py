@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ring3.abi.errno import EINVAL
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.mount import DEVPTS_SUPER_MAGIC
 from ring3.abi.stat import S_IFCHR, S_IFDIR, S_IFMT
 from ring3.drivers.pty import PTS_MAJOR, PtyTable

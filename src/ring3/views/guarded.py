@@ -9,9 +9,9 @@ are hostfs of their own and show it.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EACCES
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFDIR, S_IFMT, S_IFREG, S_IROTH, S_IXOTH
 from ring3.fs.host import HostFs
 from ring3.fs.hostdir import HostDir

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from ring3.abi.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ring3.task.task import Task

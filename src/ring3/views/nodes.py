@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from ring3.abi.errno import EINVAL, EIO, ENOENT, EPERM, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_RDONLY
+from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from ring3.vfs.file import File
 from ring3.vfs.inode import Inode, Stat, now_ns

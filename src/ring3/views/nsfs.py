@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.mount import NSFS_MAGIC
 from ring3.abi.stat import S_IFREG
 from ring3.vfs.dentry import Dentry

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EACCES, ENOENT, Errno
 from ring3.abi.fcntl import O_CLOEXEC
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFLNK, S_IFREG
 from ring3.vfs.path import Place, path_of, place_of
 from ring3.views.nodes import Snapshot

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.fcntl import F_WRLCK
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.ipc.locks import OFFSET_MAX, PosixOwner, find_locks
 from ring3.vfs.special import major, minor
 

@@ -8,9 +8,9 @@ neither shows no name.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from ring3.abi.errno import EACCES, EFAULT, EINVAL, EIO, Errno
+from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar
 from ring3.abi.stat import S_IFREG
 from ring3.fs.host import HostFs
 from ring3.vfs.file import File

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.stat import S_IFREG
 from ring3.views.nodes import Snapshot
 from ring3.views.proc_pid import PidFolder, PidInode

@@ -5,11 +5,10 @@ Source: fs/proc/base.c; proc(5), ptrace(2) "Ptrace access mode checking".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ring3.abi.capability import CAP_SYS_PTRACE
 from ring3.abi.errno import EACCES, ENOENT, EPERM, ESRCH
 from ring3.abi.fcntl import O_ACCMODE, O_RDONLY
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from ring3.views.nodes import Setting, Snapshot, ViewInode, function
 
@@ -299,7 +298,6 @@ class PidDir(PidFolder):
             if inode is not None:
                 found.append((name, inode.ino, inode.mode))
         return found
-
 
     @property
     def stands_for(self) -> Process | None:

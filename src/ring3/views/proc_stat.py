@@ -7,8 +7,8 @@ counts. Source: fs/proc/array.c (do_task_stat), proc_pid_stat(5).
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.resource import RLIM_INFINITY, RLIMIT_RSS
 from ring3.abi.sched import SCHED_FIFO, SCHED_RR
 from ring3.core.park import UNINTERRUPTIBLE

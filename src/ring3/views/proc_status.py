@@ -6,11 +6,10 @@ Source: fs/proc/array.c, fs/proc/base.c; proc(5).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi import resource as r
 from ring3.abi.capability import CAP_SYS_NICE, CAP_SYS_RESOURCE
 from ring3.abi.errno import EACCES, EINVAL, EPERM
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.task.resources import process_usage
 from ring3.task.scheduling import cpus, sched_of
 from ring3.views.host import fields, host_file, host_text

@@ -7,11 +7,11 @@ A setting that the kernel acts on can be written; one that it only knows the val
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from ring3.abi.capability import CAP_NET_ADMIN, CAP_SYS_ADMIN
 from ring3.abi.errno import EINVAL, EPERM
 from ring3.abi.fcntl import O_ACCMODE, O_RDONLY
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.stat import S_IFREG
 from ring3.task.world import PID_MAX
 from ring3.views.host import host_text

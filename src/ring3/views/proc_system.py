@@ -7,9 +7,9 @@ Each function makes one file's text from (world, who reads).
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EPERM
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.views.host import fields, host_text
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.mount import PROC_SUPER_MAGIC
 from ring3.abi.stat import S_IFLNK, S_IFREG
 from ring3.views.nodes import ViewDir, ViewFs, ViewInode

@@ -8,9 +8,9 @@ nothing else of the host's /sys can be reached.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ring3.abi.fcntl import O_ACCMODE, O_RDONLY
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.mount import SYSFS_MAGIC
 from ring3.abi.stat import S_IFDIR, S_IFMT, S_IFREG
 from ring3.views.host import host_text

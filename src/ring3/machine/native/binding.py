@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import select
-from typing import TYPE_CHECKING, Any, Final
 
 from ring3.abi.errno import Errno
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.prctl import PR_SET_SYSCALL_USER_DISPATCH
 from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.machine.native.protocol import SELECTOR_OFFSET, SHIM_TEXT, SHIM_WINDOW
@@ -132,9 +132,7 @@ class Bindings:
         self.route(v, lambda: self.machine.answer(v, result))
         return True
 
-    def mirror(
-        self, v: NativeVehicle, table: Any, changes: dict[int, Any], result: int
-    ) -> bool:
+    def mirror(self, v: NativeVehicle, table: Any, changes: dict[int, Any], result: int) -> bool:
         """Put the descriptors in place. True if the reply went along with the last one."""
         if result != NO_RESULT and len(changes) == 1 and not v.frame and table.users == 1:
             ((number, file),) = changes.items()

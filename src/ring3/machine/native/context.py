@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ring3.abi.errno import EFAULT, Errno
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.machine.base import Registers
 from ring3.machine.native.protocol import (
     EFLAGS,
@@ -105,7 +104,9 @@ def copy_frame(vehicle: NativeVehicle, slot_base: int, slot_size: int, stack_at:
     top = slot_base + slot_size - 0x1000 - len(data)
     new = ((top + offset) & ~63) - offset
     new_fp = new + offset if at else 0
-    data[16:40] = FRAME.pack(0, 0, stack_at, 0, slot_base + slot_size - stack_at, *([0] * 24))[16:40]
+    data[16:40] = FRAME.pack(0, 0, stack_at, 0, slot_base + slot_size - stack_at, *([0] * 24))[
+        16:40
+    ]
     data[FPSTATE : FPSTATE + 8] = new_fp.to_bytes(8, "little")
     memory.store(new, data)
     return new

@@ -6,8 +6,7 @@ machine expects of that vehicle; one that does not fit ends the process with a r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.machine.base import Fault
 from ring3.machine.native import step
 from ring3.machine.native.protocol import (
@@ -147,7 +146,7 @@ class Doorbells:
         """The host restarts an interrupted sleep by itself. Show the kernel the state before
         that, so that it can decide as Linux does for the handler that is going to run."""
         regs = context.regs
-        nr, rip = regs.rax, regs.rip  # type: ignore[attr-defined]
+        nr, rip = regs.rax, regs.rip
         if nr not in RESTARTABLE:
             return
         try:
@@ -156,8 +155,8 @@ class Doorbells:
         except Exception:
             return
         context.call_nr = nr
-        regs.rip = rip + 2  # type: ignore[attr-defined]
-        regs.rax = INTERRUPTED & (1 << 64) - 1  # type: ignore[attr-defined]
+        regs.rip = rip + 2
+        regs.rax = INTERRUPTED & (1 << 64) - 1
 
     def fault(self, v: NativeVehicle, signo: int, args: tuple[int, ...]) -> None:
         context = v.context(-1)

@@ -12,8 +12,8 @@ them from a bitmap, without running the filter.
 from __future__ import annotations
 
 import struct
-from typing import Final
 
+from ring3.abi.hints import Final
 from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.machine.native.protocol import SHIM_TEXT, SHIM_WINDOW
 

@@ -12,8 +12,8 @@ import os
 import resource
 import socket
 import struct
-from typing import Final
 
+from ring3.abi.hints import Final
 from ring3.machine.native import filter as seccomp_filter
 
 NEW_LISTENER: Final = 8

@@ -8,9 +8,9 @@ it map the program, builds the stack, and lets it return into the entry point.
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
 
 from ring3.abi.errno import Errno
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE
 from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.abi.types import PAGE_SIZE
@@ -59,7 +59,7 @@ class Exec(Deferred):
 
     __slots__ = ("image",)
 
-    def __init__(self, image: Image, then: Callable[[int], Result]) -> None:
+    def __init__(self, image: Image, then: Callable[[int], Result | None]) -> None:
         super().__init__(then)
         self.image = image
 

@@ -8,9 +8,9 @@ Each begins when the handler has returned it (``begin``) and ends by handing a r
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from ring3.abi.errno import EFAULT, EINVAL, ENOEXEC, Errno
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.sched import (
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
@@ -49,6 +49,8 @@ MAP_SLOTS = 0x4032
 NO_FD = (1 << 64) - 1
 WAITING = frozenset(NUMBERS[name] for name in ("futex", "futex_waitv"))
 SLOT_BATCH = 16
+"""Slots are mapped this many at a time: untouched ones cost nothing."""
+Cmds = list[tuple[int, tuple[int, ...], int]]
 
 
 class HostCall(Deferred):
@@ -57,7 +59,7 @@ class HostCall(Deferred):
     __slots__ = ("args", "nr")
 
     def __init__(
-        self, nr: int, args: tuple[int, ...], then: Callable[[int], Result] | None = None
+        self, nr: int, args: tuple[int, ...], then: Callable[[int], Result | None] | None = None
     ) -> None:
         super().__init__(then)
         self.nr = nr
@@ -94,7 +96,7 @@ class SlowReturn(Deferred):
         context = v.context(v.task.nr)
         if context is None:
             return
-        context.regs.rax = self.result  # type: ignore[attr-defined]
+        context.regs.rax = self.result
         if self.edit is not None:
             self.edit(context)
         machine.to_user(v, context)
@@ -132,7 +134,7 @@ class MapFile(Deferred):
             machine.finished(v, -EFAULT.number)
             return
         args = (self.addr, self.length, self.prot, self.flags, passing, self.offset)
-        cmds = [(NUMBERS["mmap"], args, 0)]
+        cmds: Cmds = [(NUMBERS["mmap"], args, 0)]
 
         def mapped(v: NativeVehicle, index: int, last: int) -> None:
             # The descriptor goes first, in a list of its own: a failed mmap ends its list.
@@ -149,7 +151,7 @@ class Clone(Deferred):
 
     __slots__ = ("args", "child")
 
-    def __init__(self, args: CloneArgs, child: Any, then: Callable[[int], Result]) -> None:
+    def __init__(self, args: CloneArgs, child: Any, then: Callable[[int], Result | None]) -> None:
         super().__init__(then)
         self.args = args
         self.child = child
@@ -189,7 +191,9 @@ class Clone(Deferred):
             space.memory.store(frame + register_offset(RAX), bytes(8))
             # A thread whose calls must be routed rings before it runs.
             base, wanted = slot_address(slot), v.machine.bindings.wants_route(v)
-            space.memory.store(base + FRAME_OFFSET, bytes(8) + wanted.to_bytes(8, "little") + bytes(8))
+            space.memory.store(
+                base + FRAME_OFFSET, bytes(8) + wanted.to_bytes(8, "little") + bytes(8)
+            )
             if args.stack:
                 pointer = args.stack.to_bytes(8, "little")
                 space.memory.store(frame + register_offset(RSP), pointer)
@@ -225,7 +229,8 @@ class Clone(Deferred):
         except Errno as bad:
             machine.finished(v, -bad.number)
             return
-        frame, waiting = v.frame, []
+        frame = v.frame
+        waiting: list[Callable[[], None]] = []
 
         def born(tid: int) -> None:
             self.born(machine, v, tid, frame)
@@ -253,9 +258,7 @@ class Clone(Deferred):
 
         v.run([(NUMBERS["clone"], registers, 0)], done)
 
-    def born(
-        self, machine: NativeMachine, parent: NativeVehicle, tid: int, frame: int
-    ) -> None:
+    def born(self, machine: NativeMachine, parent: NativeVehicle, tid: int, frame: int) -> None:
         """The child rang: it is a process of its own, in a copy of the parent's memory."""
         child = machine.adopt_process(parent, self.child, tid, frame)
         if self.args.flags & CLONE_CHILD_SETTID:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import Final
+
+from ring3.abi.hints import Final
 
 SHIM_TEXT: Final = 0x6E0000000000
 SHIM_WINDOW: Final = 0x10000

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from ring3.abi.errno import EFAULT, EINVAL, ENOMEM
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.mman import MAP_FIXED, MAP_FIXED_NOREPLACE
 from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.machine.base import Area
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ring3.machine.native.vehicle import NativeVehicle
 
 SLOTS_END = SLOTS + SLOTS_MAX * SLOT_SIZE
-SLOT_BATCH = 16
-"""Slots are mapped this many at a time: untouched ones cost nothing."""
 
 
 class NativeMemory:
@@ -77,7 +75,9 @@ class NativeMemory:
 
 def touches_shim(addr: int, length: int) -> bool:
     end = addr + length
-    return (addr < SHIM_TEXT + SHIM_WINDOW and end > SHIM_TEXT) or (addr < SLOTS_END and end > SLOTS)
+    return (addr < SHIM_TEXT + SHIM_WINDOW and end > SHIM_TEXT) or (
+        addr < SLOTS_END and end > SLOTS
+    )
 
 
 class NativeSpace:
@@ -162,5 +162,5 @@ def parse_area(line: bytes) -> Area | None:
     device = fields[3]
     prot = fields[1].decode()
     area = Area(low, high, prot[:3], prot[3] == "s", int(fields[2], 16), int(fields[4]), name)
-    area.file = device
+    area.device = device
     return area

@@ -1,16 +1,16 @@
 """The native machine's primitives, in C where the extension is there, else in Python.
 
 ``step`` hands over a reply and waits for the next trap; ``send`` replies from another thread;
-``tgkill`` kicks; ``load``, ``store`` and ``load_string`` reach a vehicle's memory. RING3_PURE=1 in the environment
-chooses the Python forms.
+``tgkill`` kicks; ``load``, ``store`` and ``load_string`` reach a vehicle's memory. RING3_PURE=1 in
+the environment chooses the Python forms.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ring3.abi.errno import EFAULT
+from ring3.abi.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def choose() -> None:
     global step, send, tgkill, load, store, load_string, native
     if not os.environ.get("RING3_PURE"):
         try:
-            from ring3.machine.native import _trap
+            import ring3.machine.native._trap as _trap
         except ImportError:
             pass
         else:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import resource
-from typing import TYPE_CHECKING, Any
 
 from ring3.abi.errno import Errno
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.machine.native import usage
 from ring3.machine.native.context import NativeContext, load_context
@@ -81,7 +81,7 @@ class NativeVehicle:
         """Address of the saved context while stopped in the shim."""
         self.done: Callable[[NativeVehicle, int, int], None] | None = None
         """What follows the command list under way: (commands done, last result)."""
-        self.pending_then: Callable[[int], Result] | None = None
+        self.pending_then: Callable[[int], Result | None] | None = None
         self.expecting: list[tuple[int, tuple[int, ...]]] = []
         """Calls of the shim that the filter notifies and that may go on, in order."""
         self.shim_entered: Callable[[], None] | None = None
@@ -102,18 +102,16 @@ class NativeVehicle:
         return slot_address(self.slot)
 
     # --- the kernel's side (machine.base.Vehicle) ------------------------------------------------
-    def clone(self, args: CloneArgs, child: Any, then: Callable[[int], Result]) -> Result:
+    def clone(self, args: CloneArgs, child: Any, then: Callable[[int], Result | None]) -> Result:
         return Clone(args, child, then)
 
-    def exec(self, image: Image, then: Callable[[int], Result]) -> Result:
+    def exec(self, image: Image, then: Callable[[int], Result | None]) -> Result:
         return Exec(image, then)
 
     def host_call(self, nr: int, args: Sequence[int]) -> Result:
         return HostCall(nr, tuple(args))
 
-    def slow_return(
-        self, result: int, edit: Callable[[UserContext], None] | None = None
-    ) -> Result:
+    def slow_return(self, result: int, edit: Callable[[UserContext], None] | None = None) -> Result:
         return SlowReturn(result, edit)
 
     def exit_thread(self, status: int, wakes: Sequence[int] = ()) -> Result:
