@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import resource
+import struct
 from collections.abc import Iterator
 
 import pytest
 
 from ring3.abi import prctl as p
 from ring3.abi.errno import E2BIG, EACCES, EFAULT, EINVAL, EPERM, ESRCH
-from ring3.abi.resource import RLIM_INFINITY, RLIMIT_CORE, RLIMIT_NICE, RLIMIT_NOFILE
+from ring3.abi.resource import (
+    RLIM_INFINITY,
+    RLIMIT_CORE,
+    RLIMIT_NICE,
+    RLIMIT_NOFILE,
+    RLIMIT_RTPRIO,
+)
 from ring3.abi.sched import SCHED_FIFO, SCHED_NORMAL, SCHED_RESET_ON_FORK, SCHED_RR
 from ring3.task.credentials import Credentials
 from ring3.task.resources import Usage
@@ -30,6 +37,7 @@ def k() -> Iterator[Kitchen]:
 def user(k: Kitchen, uid: int = 1000) -> Task:
     t = k.task()
     t.cred = Credentials(uid, uid)
+    t.process.limits[RLIMIT_NICE] = t.process.limits[RLIMIT_RTPRIO] = (0, 0)
     return t
 
 
@@ -223,13 +231,7 @@ def test_policies(k: Kitchen) -> None:
 
 def test_attributes(k: Kitchen) -> None:
     t = k.task()
-    attr = k.memory.room(
-        48,
-        (48).to_bytes(4, "little")
-        + (0).to_bytes(4, "little")
-        + bytes(8)
-        + (5).to_bytes(4, "little"),
-    )
+    attr = k.memory.room(48, struct.pack("<IIQi", 48, SCHED_NORMAL, 0, 5))
     assert call(t, "sched_setattr", 0, attr, 0) == 0
     assert t.process.nice == 5
     out = k.memory.room(48)
