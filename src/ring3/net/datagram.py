@@ -97,7 +97,7 @@ class QueueSocket(Socket):
             if self.shut & SHUT_READ and not (self.nonblock or flags & MSG_DONTWAIT):
                 return Message(b"")
             raise WouldBlock(self.events)
-        datagram = self.queue[0] if flags & MSG_PEEK else self.take()
+        datagram = self.queue[0] if flags & MSG_PEEK else self.pop()
         message = Message(datagram.data[:size], datagram.address)
         message.length = len(datagram.data)
         message.controls = datagram.controls
@@ -108,7 +108,7 @@ class QueueSocket(Socket):
             message.cargo = datagram.cargo.copy() if flags & MSG_PEEK else datagram.cargo
         return message
 
-    def take(self) -> Datagram:
+    def pop(self) -> Datagram:
         datagram = self.queue.popleft()
         self.queued -= datagram.size
         if datagram.sender is not None:
@@ -123,7 +123,7 @@ class QueueSocket(Socket):
     def purge(self) -> None:
         """Throw away what is queued."""
         while self.queue:
-            cargo = self.take().cargo
+            cargo = self.pop().cargo
             if cargo is not None:
                 cargo.drop()
 
