@@ -36,6 +36,9 @@ else:
         def __call__(self, *args, **named):
             return self.__origin__(*args, **named)
 
+        def __mro_entries__(self, bases):
+            return (self.__origin__,)  # ``class Table(IdTable[Segment])``
+
         def __or__(self, other):
             return self
 
