@@ -101,11 +101,8 @@ def guest_path(path: bytes, granted: list[tuple[bytes, bytes]]) -> bytes:
 
 def host_dev(area: Area) -> int:
     """The device number of an area's "major:minor" (hexadecimal)."""
-    text: Any = getattr(area, "file", None)
-    if isinstance(text, bytes):
-        high, _, low = text.partition(b":")
-        return os.makedev(int(high, 16), int(low, 16))
-    return 0
+    high, _, low = area.device.partition(b":")
+    return os.makedev(int(high, 16), int(low, 16)) if low else 0
 
 
 def name_areas(task: Task, who: Walker) -> list[tuple[Area, Named]]:
