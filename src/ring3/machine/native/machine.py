@@ -21,6 +21,7 @@ from ring3.machine.native import launch, step
 from ring3.machine.native.binding import NO_RESULT, Bindings
 from ring3.machine.native.doorbell import Doorbells
 from ring3.machine.native.loading import load_image
+from ring3.machine.native.pinning import Pinning
 from ring3.machine.native.protocol import (
     DOORBELL,
     KICK,
@@ -77,6 +78,7 @@ class NativeMachine:
         self.sync = True
         self.bindings = Bindings(self, profile)
         self.doorbells = Doorbells(self)
+        self.pinning = Pinning(self)
         self.closing = False
         self.failure: Exception | None = None
 
@@ -92,8 +94,6 @@ class NativeMachine:
             return
         self.listener = zygote.listener
         self.sync = zygote.sync
-        if not zygote.sync:
-            self.pin(zygote.pid)
         process = HostProcess(zygote.pid, None)
         self.zygote = v = NativeVehicle(self, process, zygote.pid, NativeSpace(zygote.pid), 0)
         process.booting = self.zygote_booted
@@ -101,15 +101,10 @@ class NativeMachine:
         process.vehicles[v.tid] = v
         self.vehicles[v.tid] = v
         self.processes[v.tid] = process
+        self.pinning.start(_thread.get_native_id())
         _thread.start_new_thread(self.watch, ())
         ready()
         self.loop()
-
-    def pin(self, pid: int) -> None:
-        """Before Linux 6.6 a hand-over between two CPUs costs 50 us: stay on one."""
-        cpu = min(os.sched_getaffinity(0))
-        os.sched_setaffinity(pid, {cpu})
-        os.sched_setaffinity(0, {cpu})
 
     def loop(self) -> None:
         """Receive, serve, reply, for ever. The one hot loop of the kernel."""
@@ -170,6 +165,9 @@ class NativeMachine:
             if deadline is not None:
                 # A guest's timer may be due in centuries: the host counts only so far.
                 timeout = min(max(0.0, (deadline - clock.monotonic_ns()) / 1e9), LONGEST_WAIT_S)
+            tick = self.pinning.tick_s()
+            if tick is not None and (timeout is None or tick < timeout):
+                timeout = tick
             try:
                 # select: epoll's own time-out counts in milliseconds
                 ready = select.select([epoll_fd], [], [], timeout)[0]
@@ -183,6 +181,8 @@ class NativeMachine:
                         reactor.dispatch(reactor.poll(0))
                     clock.run_due()
                     self.supervisor.drain()
+                    if tick is not None:
+                        self.pinning.sample()
                 except Exception:
                     self.bug(0)
 
