@@ -35,14 +35,12 @@ def tell(module: str, host: runner.Verdicts, ours: runner.Verdicts, verbose: boo
         f" ring3 {len(wanted & passed)} of them ({share:.1f}%) in {ours.seconds:.1f} s"
         + ("" if ours.complete else "  [did not reach its end]")
     )
-    for test in sorted(wanted - passed):
-        reason = runner.excluded(test)
-        if reason and not verbose:
-            continue
-        print(
-            f"  {ours.by_id.get(test, 'not run'):7} {test}  {ours.why.get(test, '')[:160]}",
-            flush=True,
-        )
+    open_ones = [t for t in sorted(wanted - passed) if verbose or not runner.excluded(t)]
+    for test in open_ones[: None if verbose else 25]:
+        verdict = ours.by_id.get(test, "not run")
+        print(f"  {verdict:7} {test}  {ours.why.get(test, '')[:160]}", flush=True)
+    if len(open_ones) > 25 and not verbose:
+        print(f"  and {len(open_ones) - 25} more; --verbose lists them")
     if module in ours.why and ours.by_id[module] == "crash":
         print(f"  the module itself: {ours.why[module]}")
 
