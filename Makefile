@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 RING3 := PYTHONPATH=$(CURDIR)/src $(PYTHON) -m ring3
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check fast-tests format lint types bench abi dist clean python
+.PHONY: help run build test check fast-tests format lint types bench docs abi dist clean python
 
 help:
 	@echo 'make run      build, then trace ls /tmp on ring3 (nothing but make, a C compiler, Python >= 3.11)'
@@ -20,6 +20,7 @@ help:
 	@echo 'make check    what a reviewer asks for: format, lint, types, layers, fast tests'
 	@echo 'make format   let ruff put the sources into shape'
 	@echo 'make bench    measure against native, strace, PRoot, bubblewrap, runsc; writes bench/RESULTS.md'
+	@echo 'make docs     write the generated pages of docs/reference again'
 	@echo 'make abi      generate the tables of src/ring3/abi again (needs the packages that tools/ names)'
 	@echo 'make dist     source distribution and wheel, in dist/'
 	@echo 'make clean    remove what was built, $(VENV) too'
@@ -71,6 +72,9 @@ format: $(VENV)/.ready
 
 bench: build
 	$(PYTHON) bench/run.py --write bench/RESULTS.md
+
+docs: python
+	$(PYTHON) tools/gen_reference.py
 
 abi: python
 	$(MAKE) -C tools/abi PYTHON=$(PYTHON)

@@ -12,18 +12,30 @@ from ring3.abi.mount import ST_VALID
 from ring3.abi.stat import S_IFBLK, S_IFCHR, S_IFMT, S_ISGID, S_ISUID, S_ISVTX
 from ring3.trace.kinds import kind, kind_of
 from ring3.trace.names import names
-from ring3.trace.text import addr, dev, hexed, mode, signed
+from ring3.trace.text import RAW, addr, dev, hexed, mode, signed
 
 if TYPE_CHECKING:
+    from struct import Struct
     from typing import Any
 
     from ring3.trace.frame import Decoder, Frame
 
 
 # --- attributes -----------------------------------------------------------------------------------
+MODES: dict[tuple[int, int], str] = {}
+
+
 def symbolic_mode(x: Frame, value: int) -> str:
     """``S_IFREG|S_ISUID|0755``."""
-    if x.style.consts == 1:
+    key = (value, x.style.consts)
+    text = MODES.get(key)
+    if text is None:
+        text = MODES[key] = make_mode(value, x.style.consts)
+    return text
+
+
+def make_mode(value: int, style: int) -> str:
+    if style == RAW:
         return mode(value)
     kind_name = names("file_type").by_value.get(value & S_IFMT)
     shown = [kind_name] if kind_name else []
@@ -34,7 +46,7 @@ def symbolic_mode(x: Frame, value: int) -> str:
     known = S_ISUID | S_ISGID | S_ISVTX | S_IFMT
     shown.append(mode(value & ~known))
     text = "|".join(shown)
-    return text if not x.style.consts else f"{mode(value)} /* {text} */"
+    return text if not style else f"{mode(value)} /* {text} */"
 
 
 @kind
@@ -66,7 +78,20 @@ def moment(sec: int, nsec: int) -> str:
     return f"{shown}{time.strftime('%z', local)}"
 
 
-STAT_FORMS: dict[str, Any] = {}
+SHORT_FORMS: dict[tuple[str, int], tuple[Struct, int, int, int]] = {}
+
+
+def short_form(name: str, word: int) -> tuple[Struct, int, int, int]:
+    """How to read just what an abbreviated struct stat shows: (packer of mode, rdev and size in
+    order of offset, and which of its values each of them is)."""
+    made = SHORT_FORMS.get((name, word))
+    if made is None:
+        fields = ("st_mode", "st_rdev", "st_size")
+        form = layout(name, word)
+        order = sorted(fields, key=form.offset)
+        made = (form.select(*order), *(order.index(f) for f in fields))
+        SHORT_FORMS[name, word] = made
+    return made
 
 
 @kind
@@ -80,15 +105,17 @@ def stat64(x: Frame, v: int) -> str:
 
 
 def stat_as(x: Frame, v: int, struct: str) -> str:
-    form = layout(struct, x.word)
-    data = x.load(v, form.size)
+    packer, mode_at, rdev_at, size_at = short_form(struct, x.word)
+    data = x.load(v, packer.size)
     if data is None:
         return addr(v)
-    s = form.unpack(data)
-    device = s["st_mode"] & S_IFMT in (S_IFCHR, S_IFBLK)
-    size = f"st_rdev={dev(s['st_rdev'])}" if device else f"st_size={s['st_size']}"
+    short = packer.unpack(data)
+    bits = short[mode_at]
+    device = bits & S_IFMT in (S_IFCHR, S_IFBLK)
+    size = f"st_rdev={dev(short[rdev_at])}" if device else f"st_size={short[size_at]}"
     if x.abbrev:
-        return f"{{st_mode={symbolic_mode(x, s['st_mode'])}, {size}, ...}}"
+        return f"{{st_mode={symbolic_mode(x, bits)}, {size}, ...}}"
+    s = layout(struct, x.word).unpack(data)
     shown = (
         f"st_dev={dev(s['st_dev'])}, st_ino={s['st_ino']}, "
         f"st_mode={symbolic_mode(x, s['st_mode'])}, st_nlink={s['st_nlink']}, "

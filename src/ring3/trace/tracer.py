@@ -36,7 +36,7 @@ class Tracer:
         self.options = options
         self.style = options.style
         self.outputs = outputs
-        self.frames: dict[int, Frame] = {}
+        self.frames: dict[Task, Frame] = {}
         self.plans: dict[str, dict[int, Plan]] = {"x86_64": {}, "i386": {}}
         self.open_line: Frame | None = None
         """The frame whose line nobody has finished yet."""
@@ -57,7 +57,7 @@ class Tracer:
 
     # --- events of the gate --------------------------------------------------------------------
     def enter(self, task: Task, nr: int, name: str, call: Any, args: Sequence[int]) -> None:
-        frame = self.frames.get(task.tid)
+        frame = self.frames.get(task)
         if frame is None:
             frame = self.adopt(task)
             if frame is None:
@@ -104,7 +104,7 @@ class Tracer:
         result: int | None,
         reason: str,
     ) -> None:
-        frame = self.frames.get(task.tid)
+        frame = self.frames.get(task)
         if frame is None or (plan := frame.plan) is None or not plan.traced:
             return
         frame.plan = None
@@ -147,7 +147,7 @@ class Tracer:
         self.outputs.of(frame.tid).write(line[written:] + "\n")
 
     def signal(self, task: Task, info: SigInfo) -> None:
-        frame = self.frames.get(task.tid)
+        frame = self.frames.get(task)
         if frame is None or not self.prints or not self.options.wants_signal(info.signo):
             return
         self.say(frame, signal_line(frame, info))
@@ -155,23 +155,23 @@ class Tracer:
     def stopped(self, process: Process, signo: int) -> None:
         if not self.prints or not self.options.wants_signal(signo):
             return
-        for tid in sorted(process.threads):
-            if (frame := self.frames.get(tid)) is not None:
+        for _, task in sorted(process.threads.items()):
+            if (frame := self.frames.get(task)) is not None:
                 self.say(frame, stop_line(signo))
 
     def exited(self, task: Task, status: int) -> None:
-        frame = self.frames.get(task.tid)
+        frame = self.frames.get(task)
         if frame is None:
             return
         if self.prints:
             self.abandon(frame)
             if not self.options.quiet_exit:
                 self.say(frame, killed_line(status) if status & 0x7F else exit_line(status))
-        del self.frames[task.tid]
-        self.outputs.forget(task.tid)
+        del self.frames[task]
+        self.outputs.forget(frame.tid)
 
     def started(self, task: Task, parent: Task | None) -> None:
-        known = self.frames.get(parent.tid) if parent is not None else None
+        known = self.frames.get(parent) if parent is not None else None
         if known is None and parent is not None:
             return
         frame = self.adopt(task)
@@ -181,9 +181,28 @@ class Tracer:
             self.notice(f"Process {task.tid} attached")
 
     def superseded(self, task: Task, by: int) -> None:
-        frame = self.frames.pop(task.tid, None)
-        if frame is not None and self.prints and not self.options.quiet_superseded:
-            self.say(frame, f"+++ superseded by execve in pid {by} +++")
+        """execve ends the other threads; the caller goes on under the leader's number."""
+        frame = self.frames.get(task)
+        if frame is None:
+            return
+        caller = next(
+            (
+                other
+                for owner, other in self.frames.items()
+                if owner.process is task.process
+                and owner is not task
+                and other.plan is not None
+                and other.plan.name in ("execve", "execveat")
+            ),
+            None,
+        )
+        if caller is None or task.tid != task.process.pid:
+            self.exited(task, 0)
+            return
+        if self.prints and not self.options.quiet_superseded:
+            self.say(frame, f"+++ superseded by execve in pid {caller.tid} +++")
+        caller.tid = frame.tid
+        del self.frames[task]
 
     def first_exec(self, task: Task, name: str) -> None:
         """Tell of the execve that started the program: the kernel did it, no guest asked for it."""
@@ -206,7 +225,7 @@ class Tracer:
         if self.first and not self.options.follow:
             return None
         self.first = self.first or task.tid
-        frame = self.frames[task.tid] = Frame(task, self.style)
+        frame = self.frames[task] = Frame(task, self.style)
         return frame
 
     def plan(self, nr: int, name: str, call: Any, abi: str) -> Plan:

@@ -103,11 +103,25 @@ def test_a_thread_that_dies_in_a_call() -> None:
     ]
 
 
-def test_superseded() -> None:
+def test_execve_of_a_thread_goes_on_under_the_leaders_number() -> None:
     stage = Stage(follow=True)
-    _, second = two(stage)
-    stage.tracer.superseded(second, 10)  # type: ignore[arg-type]
-    assert lines(stage)[-1] == "11    +++ superseded by execve in pid 10 +++"
+    leader, caller = two(stage)
+    idle = Actor(12)
+    stage.tracer.started(idle, leader)  # type: ignore[arg-type]
+    caller.process = idle.process = leader.process
+    path = caller.put(b"/bin/x\0")
+    stage.enter(leader, "pause")
+    stage.enter(caller, "execve", path, 0, 0)
+    for other in (idle, leader):
+        stage.tracer.superseded(other, 10)  # type: ignore[arg-type]
+    stage.exit(caller, "execve", 0)
+    assert lines(stage)[1:] == [
+        "10    pause( <unfinished ...>",
+        '11    execve("/bin/x", NULL, NULL <unfinished ...>',
+        "12    +++ exited with 0 +++",
+        "10    +++ superseded by execve in pid 11 +++",
+        "10    <... execve resumed>)             = 0",
+    ]
 
 
 def test_filters_by_call_status_and_signal() -> None:
