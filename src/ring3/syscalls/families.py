@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 FAMILIES = {
+    "caps": "capget capset",
     "clock": (
         "clock_getres clock_getres_time64 clock_gettime clock_gettime64 clock_nanosleep "
         "clock_nanosleep_time64 clock_settime clock_settime64 nanosleep"
     ),
     "clone": "clone clone3 fork vfork",
     "cred": (
-        "capget capset getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups "
-        "getgroups32 getresgid getresgid32 getresuid getresuid32 getuid getuid32 setfsgid "
-        "setfsgid32 setfsuid setfsuid32 setgid setgid32 setgroups setgroups32 setregid "
-        "setregid32 setresgid setresgid32 setresuid setresuid32 setreuid setreuid32 "
-        "setuid setuid32"
+        "getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups getgroups32 "
+        "getresgid getresgid32 getresuid getresuid32 getuid getuid32 setfsgid setfsgid32 "
+        "setfsuid setfsuid32 setgid setgid32 setgroups setgroups32 setregid setregid32 "
+        "setresgid setresgid32 setresuid setresuid32 setreuid setreuid32 setuid setuid32"
     ),
     "dir": "chdir chroot fchdir getcwd getdents getdents64 mkdir mkdirat readdir rmdir",
     "epoll": "epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait",
@@ -44,7 +44,7 @@ FAMILIES = {
     "lock": "flock",
     "memfd": "memfd_create",
     "message": "recvfrom recvmmsg recvmmsg_time64 recvmsg sendmmsg sendmsg sendto",
-    "misc": "membarrier rseq",
+    "misc": "arch_prctl membarrier rseq",
     "mm": (
         "brk madvise mincore mlock mlock2 mlockall mmap mprotect mremap msync munlock "
         "munlockall munmap"
@@ -63,7 +63,7 @@ FAMILIES = {
     "pidfd": "pidfd_getfd pidfd_open",
     "pipe": "pipe pipe2",
     "poll": "_newselect poll ppoll ppoll_time64 pselect6 pselect6_time64 select",
-    "prctl": "arch_prctl prctl",
+    "prctl": "prctl",
     "process_vm": "process_vm_readv process_vm_writev",
     "resource": (
         "getpriority getrlimit getrusage ioprio_get ioprio_set nice prlimit64 setpriority "

@@ -1,15 +1,15 @@
-"""prctl and arch_prctl: settings of the calling thread and process.
+"""prctl: settings of the calling thread and process.
 
-Source: kernel/sys.c, security/commoncap.c, arch/x86/kernel/process_64.c.
+Source: kernel/sys.c, security/commoncap.c.
 """
 
 from __future__ import annotations
 
 from ring3.abi import prctl as p
 from ring3.abi.capability import CAP_SETPCAP, CAP_SYS_RESOURCE
-from ring3.abi.errno import EFAULT, EINVAL, ENODEV, ENXIO, EPERM
+from ring3.abi.errno import EINVAL, ENODEV, ENXIO, EPERM
 from ring3.abi.hints import TYPE_CHECKING
-from ring3.abi.types import Addr, Int, ULong
+from ring3.abi.types import Int, ULong
 from ring3.syscalls.table import syscall
 from ring3.task.credentials import (
     CAP_LAST,
@@ -361,34 +361,3 @@ def set_speculation_ctrl(t: Task, a: int, b: int, c: int, d: int) -> int:
     if a > p.PR_SPEC_L1D_FLUSH:
         raise ENODEV("speculation feature")
     raise ENXIO("not under a program's control")
-
-
-# --- arch_prctl ---------------------------------------------------------------------------------
-SEGMENT_BASES = (p.ARCH_SET_FS, p.ARCH_SET_GS, p.ARCH_GET_FS, p.ARCH_GET_GS)
-XSTATE_QUERIES = (
-    p.ARCH_GET_XCOMP_SUPP,
-    p.ARCH_GET_XCOMP_PERM,
-    p.ARCH_GET_XCOMP_GUEST_PERM,
-)
-TASK_SIZE = (1 << 47) - 4096
-
-
-@syscall(partial="segment bases, CPUID and queries of extended state")
-def arch_prctl(t: Task, op: Int, addr: Addr) -> Result:
-    """Set or get the base of FS or GS, and what concerns the CPU alone."""
-    if op in SEGMENT_BASES:
-        if op in (p.ARCH_SET_FS, p.ARCH_SET_GS):
-            if addr >= TASK_SIZE:
-                raise EPERM("not a user address")
-        elif not addr:
-            raise EFAULT
-        return t.vehicle.host_call(t.nr, (op, addr))
-    if op in XSTATE_QUERIES:
-        return t.vehicle.host_call(t.nr, (op, addr))
-    if op == p.ARCH_GET_CPUID:
-        return 1
-    if op == p.ARCH_SET_CPUID:
-        if not addr:
-            raise ENODEV("CPUID faulting")
-        return 0
-    raise EINVAL(f"arch_prctl {op:#x}")
