@@ -8,9 +8,10 @@ from ring3.abi.errno import EACCES, EPERM, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_RDONLY
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.fs.hostdir import HostDir
-from ring3.fs.hostinode import HostFile
-from ring3.fs.memfile import MemFile, extents, send
+from ring3.fs.hostfile import HostFile
+from ring3.fs.memfile import MemFile
 from ring3.fs.meminode import MemDir, MemInode, MemSpecial, MemSymlink
+from ring3.fs.store import extents, send
 from ring3.vfs.inode import FOREVER, Inode, Stat
 from ring3.vfs.regular import RegularFile, reopen
 

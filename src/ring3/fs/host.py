@@ -29,7 +29,8 @@ from ring3.abi.mount import (
 )
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from ring3.fs.hostdir import HostDir
-from ring3.fs.hostinode import HostFile, HostInode, HostLink, HostSpecial
+from ring3.fs.hostfile import HostFile, HostLink
+from ring3.fs.hostinode import HostInode, HostSpecial
 from ring3.fs.weak import WeakTable
 from ring3.vfs.hostcall import close
 from ring3.vfs.mount import Filesystem, StatFs

@@ -8,8 +8,9 @@ from ring3.abi.errno import EINVAL, ENOSPC
 from ring3.abi.fcntl import O_APPEND
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.mount import TMPFS_MAGIC
-from ring3.fs.memfile import PAGE, MemFile, Store, missing_pages
+from ring3.fs.memfile import MemFile
 from ring3.fs.meminode import MemDir
+from ring3.fs.store import PAGE, Store, missing_pages
 from ring3.vfs.mount import Filesystem, StatFs
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ CLONE_NEWNS copies it. Mounts do not propagate between tables: all are private.
 
 from __future__ import annotations
 
-from ring3.abi.errno import EBUSY, EINVAL, ELOOP, ENOTDIR, EROFS
-from ring3.abi.hints import TYPE_CHECKING, ClassVar
+from ring3.abi.errno import EBUSY, EINVAL, ELOOP, ENOTDIR
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.mount import (
     MS_NOATIME,
     MS_NODEV,
@@ -26,13 +26,15 @@ from ring3.abi.mount import (
     ST_RDONLY,
     ST_RELATIME,
 )
-from ring3.vfs.dentry import MOST_CACHED, Dentry
-from ring3.vfs.special import major, makedev, minor
+from ring3.vfs import mounttext
+from ring3.vfs.filesystem import Filesystem as Filesystem
+from ring3.vfs.filesystem import StatFs as StatFs
+from ring3.vfs.mounttext import escape as escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ring3.vfs.inode import Inode
+    from ring3.vfs.dentry import Dentry
     from ring3.vfs.path import Place
 
 MOUNT_FLAGS = (
@@ -70,116 +72,6 @@ ST_FLAGS = (
     (MS_RELATIME, ST_RELATIME),
     (MS_NOSYMFOLLOW, ST_NOSYMFOLLOW),
 )
-
-
-class StatFs:
-    """What statfs(2) tells; sizes in units of *bsize* bytes, *flags* are ST_*."""
-
-    __slots__ = (
-        "bavail", "bfree", "blocks", "bsize", "ffree", "files", "flags", "frsize", "fsid",
-        "namelen", "type",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        type: int,
-        bsize: int = 4096,
-        blocks: int = 0,
-        bfree: int = 0,
-        bavail: int | None = None,
-        files: int = 0,
-        ffree: int = 0,
-        namelen: int = 255,
-        fsid: int = 0,
-    ) -> None:
-        self.type = type
-        self.bsize = bsize
-        self.blocks = blocks
-        self.bfree = bfree
-        self.bavail = bfree if bavail is None else bavail
-        self.files = files
-        self.ffree = ffree
-        self.namelen = namelen
-        self.frsize = bsize
-        self.fsid = fsid
-        self.flags = 0
-
-
-_next_minor = 20
-
-
-def anonymous_dev() -> int:
-    """A device number for a filesystem without a device: major 0."""
-    global _next_minor
-    _next_minor += 1
-    return makedev(0, _next_minor)
-
-
-class Filesystem:
-    """One tree of files (Linux's superblock)."""
-
-    name: ClassVar[str] = "none"
-    """As in /proc/filesystems."""
-    magic: ClassVar[int] = 0
-    nameless: ClassVar[bool] = False
-    """Holds only stand-ins for open files that never had a name (``anon``)."""
-
-    def __init__(self, dev: int | None = None) -> None:
-        self.dev = anonymous_dev() if dev is None else dev
-        self.root: Dentry
-        """Set by the subclass, once: ``self.set_root(inode)``."""
-        self.cached = 0
-        """Names entered since unused ones were last dropped (``dentry.shrink``)."""
-        self.most_cached = MOST_CACHED
-        self.readonly = False
-        self.why = ""
-        """For a filesystem that never can be written: why not, and what would allow it."""
-        self.mounts = 0
-        """Mounts that show this tree."""
-
-    @property
-    def main_dev(self) -> int:
-        """The device most of its inodes are on."""
-        return self.dev
-
-    def set_root(self, inode: Inode) -> None:
-        self.root = Dentry(b"", None, inode)
-
-    def statfs(self) -> StatFs:
-        return StatFs(self.magic, fsid=self.dev)
-
-    def options(self) -> str:
-        """What /proc/mounts shows behind rw or ro: "" or ",size=..."."""
-        return ""
-
-    def remount(self, options: bytes) -> None:
-        """Change options; EINVAL for what is not understood."""
-        if options:
-            raise EINVAL(f"{self.name} has no options")
-
-    def set_readonly(self, readonly: bool) -> None:
-        """mount -o remount,ro (rw) of the filesystem itself. EROFS for what never can be written,
-        EBUSY while files are open for writing."""
-        if self.why and not readonly:
-            raise EROFS(self.why)
-        if readonly and not self.readonly and self.has_writers():
-            raise EBUSY("files are open for writing")
-        self.readonly = readonly
-
-    def has_writers(self) -> bool:
-        """True if a file of this filesystem is open for writing."""
-        return any(
-            file.writable
-            for dentry in self.root.walk()
-            if dentry.inode.opens
-            for file in dentry.inode.open_files()
-        )
-
-    def sync(self) -> None:
-        """Write back what the host keeps in memory."""
-
-    def shutdown(self) -> None:
-        """The last mount is gone."""
 
 
 class Mount:
@@ -345,47 +237,13 @@ class MountTable:
         root = copy_tree(self.root, None, made)
         return MountTable(root), made
 
-    # --- as /proc shows them -----------------------------------------------------------------
     def mountinfo(self, root: Place) -> bytes:
         """/proc/PID/mountinfo as seen from *root* (a task's root directory)."""
-        from ring3.vfs.path import inner_path, point_path
-
-        lines = []
-        for m in self:
-            where = point_path(m, root)
-            if where is None:
-                continue
-            state = ("ro" if m.fs.readonly else "rw") + m.fs.options()
-            fields = (
-                m.id,
-                m.parent.id if m.parent else 1,
-                major(m.fs.dev),
-                minor(m.fs.dev),
-                escape(inner_path(m.fs.root, m.root)),
-                escape(where),
-                m.option_words().encode(),
-                m.fs.name.encode(),
-                escape(m.source),
-                state.encode(),
-            )
-            lines.append(b"%d %d %d:%d %s %s %s - %s %s %s\n" % fields)
-        return b"".join(lines)
+        return mounttext.mountinfo(self, root)
 
     def mounts(self, root: Place) -> bytes:
         """/proc/PID/mounts as seen from *root*."""
-        from ring3.vfs.path import point_path
-
-        lines = []
-        for m in self:
-            where = point_path(m, root)
-            if where is None:
-                continue
-            words = ("ro" if m.readonly else "rw") + m.option_words()[2:] + m.fs.options()
-            lines.append(
-                b"%s %s %s %s 0 0\n"
-                % (escape(m.source), escape(where), m.fs.name.encode(), words.encode())
-            )
-        return b"".join(lines)
+        return mounttext.mounts(self, root)
 
 
 def topmost(place: Place) -> Place:
@@ -406,10 +264,3 @@ def copy_tree(top: Mount, root: Dentry | None, made: dict[Mount, Mount] | None =
         if root is None or point.below(root):
             copy_tree(child, None, made).attach(copied, point)
     return copied
-
-
-def escape(path: bytes) -> bytes:
-    """Space, tab, newline and backslash in octal, as in /proc/mounts."""
-    if not any(c in path for c in b" \t\n\\"):
-        return path
-    return b"".join(b"\\%03o" % c if c in b" \t\n\\" else bytes((c,)) for c in path)

@@ -15,7 +15,8 @@ from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFDIR, S_IFMT, S_IFREG, S_IROTH, S_IXOTH
 from ring3.fs.host import HostFs
 from ring3.fs.hostdir import HostDir
-from ring3.fs.hostinode import HostFile, HostInode
+from ring3.fs.hostfile import HostFile
+from ring3.fs.hostinode import HostInode
 
 if TYPE_CHECKING:
     from ring3.vfs.file import File
