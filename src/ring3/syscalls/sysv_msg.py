@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ring3.abi.capability import CAP_SYS_RESOURCE
-from ring3.abi.errno import EINVAL, EPERM
+from ring3.abi.errno import EIDRM, EINVAL, EPERM
 from ring3.abi.hints import Annotated, Final
 from ring3.abi.ipc import (
     IPC_64,
@@ -26,6 +26,7 @@ from ring3.abi.ipc import (
     MSGTQL,
 )
 from ring3.abi.types import Addr, Bytes, In, Int, Long, Out, RecordCodec, Scalar, Size
+from ring3.core.park import Park
 from ring3.ipc.ids import S_IRUGO, S_IWUGO
 from ring3.ipc.msg import Letter, MessageQueue
 from ring3.syscalls.sysv_records import Msginfo, MsqidDs, perm_fields
@@ -54,15 +55,23 @@ def msgget(t: Task, key: IpcKey, flags: IpcFlags) -> int:
 @syscall
 def msgsnd(t: Task, ident: Int, message: In[Bytes], size: Size, flags: MsgFlags) -> int:
     """Append the message at *message*: a long with its type, then *size* bytes."""
+    letter = t.memo or load_letter(t, ident, message.addr, size)
+    queue = find(t, ident)
+    queue.check(t.cred, S_IWUGO)
+    try:
+        queue.send(letter, flags, t.process.pid, seconds(t))
+    except Park:
+        t.memo = letter
+        raise
+    return 0
+
+
+def load_letter(t: Task, ident: int, addr: int, size: int) -> Letter:
     width = t.memory.word // 8
-    kind = int.from_bytes(t.memory.load(message.addr, width), "little", signed=True)
+    kind = int.from_bytes(t.memory.load(addr, width), "little", signed=True)
     if size > MSGMAX or ident < 0 or kind < 1:
         raise EINVAL
-    data = t.memory.load(message.addr + width, size) if size else b""
-    queue = t.world.ipc.messages.find(ident)
-    queue.check(t.cred, S_IWUGO)
-    queue.send(Letter(kind, data), flags, t.process.pid, seconds(t))
-    return 0
+    return Letter(kind, t.memory.load(addr + width, size) if size else b"")
 
 
 @syscall
@@ -74,12 +83,26 @@ def msgrcv(
         raise EINVAL
     if flags & MSG_COPY and (flags & MSG_EXCEPT or not flags & IPC_NOWAIT):
         raise EINVAL("MSG_COPY needs IPC_NOWAIT and goes by number")
-    queue = t.world.ipc.messages.find(ident)
+    queue = find(t, ident)
     queue.check(t.cred, S_IRUGO)
-    letter = queue.receive(size, kind, flags, t.process.pid, seconds(t))
+    try:
+        letter = queue.receive(size, kind, flags, t.process.pid, seconds(t))
+    except Park:
+        t.memo = True
+        raise
     data = letter.data[:size]
     t.memory.store(message.addr, letter.kind.to_bytes(t.memory.word // 8, "little") + data)
     return len(data)
+
+
+def find(t: Task, ident: int) -> MessageQueue:
+    """The queue. EINVAL, EIDRM; who waited for it before is always told EIDRM."""
+    try:
+        return t.world.ipc.messages.find(ident)
+    except EINVAL:
+        if t.memo:
+            raise EIDRM from None
+        raise
 
 
 @syscall

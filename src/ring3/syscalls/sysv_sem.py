@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ring3.abi.errno import E2BIG, EAGAIN, EINVAL, ERANGE
+from ring3.abi.errno import E2BIG, EAGAIN, EIDRM, EINVAL, ERANGE
 from ring3.abi.hints import Annotated, Any, Final
 from ring3.abi.ipc import (
     GETALL,
@@ -100,10 +100,15 @@ def operate(t: Task, ident: int, ops: In[Any], count: int, timeout: In[Any] | No
         if count > SEMOPM:
             raise E2BIG
         # What was checked is what is done, should the call wait and run again.
-        t.memo = (until, ops.load_array(count))
-    until_ns, todo = t.memo
+        t.memo = (until, ops.load_array(count), False)
+    until_ns, todo, waited = t.memo
     table = t.world.ipc.semaphores
-    sems = table.find(ident)
+    try:
+        sems = table.find(ident)
+    except EINVAL:
+        if waited:
+            raise EIDRM from None
+        raise
     alters = any(amount for _number, amount, _flags in todo)
     sems.check(t.cred, S_IWUGO if alters else S_IRUGO)
     undoes = any(flags & SEM_UNDO for _number, _amount, flags in todo)
@@ -113,6 +118,7 @@ def operate(t: Task, ident: int, ops: In[Any], count: int, timeout: In[Any] | No
         return 0
     if until_ns is not None and clock.monotonic_ns() >= until_ns:
         raise EAGAIN("timed out")
+    t.memo = (until_ns, todo, True)
     raise Park(request, deadline_ns=until_ns, restart=RESTART_NEVER)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -27,13 +26,6 @@ from ring3.task.task import Task
 from tests.unit.fakes import PARKED, Kitchen, call, finish, start
 
 WAITS = 1000
-
-
-@pytest.fixture(params=[True, False], ids=["host", "own"])
-def k(request: pytest.FixtureRequest) -> Iterator[Kitchen]:
-    kitchen = Kitchen(can_bind=request.param)
-    yield kitchen
-    kitchen.close()
 
 
 def pipe(k: Kitchen, t: Task, flags: int = 0) -> tuple[int, int]:

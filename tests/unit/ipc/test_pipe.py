@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from ring3.abi.errno import EAGAIN, EBADF, EBUSY, EFAULT, EINVAL, ENXIO, EPERM, EPIPE, ESPIPE
@@ -26,13 +24,6 @@ from ring3.task.task import Task
 from tests.unit.fakes import PARKED, Kitchen, call, finish, start
 
 CAPACITY = 65536
-
-
-@pytest.fixture(params=[True, False], ids=["host", "own"])
-def k(request: pytest.FixtureRequest) -> Iterator[Kitchen]:
-    kitchen = Kitchen(can_bind=request.param)
-    yield kitchen
-    kitchen.close()
 
 
 def make(k: Kitchen, t: Task, flags: int = 0) -> tuple[int, int]:
