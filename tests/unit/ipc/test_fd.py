@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 
-from ring3.abi.errno import EBADF, EINVAL, EMFILE, ENOTTY, ESRCH
+from ring3.abi.errno import EBADF, EINVAL, EMFILE, ENOTTY, ESRCH, Errno
 from ring3.abi.fcntl import (
     F_DUPFD,
     F_DUPFD_CLOEXEC,
@@ -33,6 +34,7 @@ from ring3.abi.fcntl import (
 from ring3.abi.ioctl import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX
 from ring3.abi.signal import POLL_IN, SIGIO, SIGUSR1
 from ring3.task.task import Task
+from ring3.vfs.file import File
 from tests.unit.fakes import Kitchen, call
 
 
@@ -69,7 +71,7 @@ def test_duplicates_share_what_is_open(plain: Kitchen, t: Task, ends: tuple[int,
 
 def test_dup_errors(plain: Kitchen, t: Task, ends: tuple[int, int]) -> None:
     r, _w = ends
-    for failed, args in [
+    cases: list[tuple[type[Errno], tuple[Any, ...]]] = [
         (EBADF, ("dup", 99)),
         (EBADF, ("dup2", 99, 99)),
         (EBADF, ("dup2", r, 5000)),
@@ -80,7 +82,8 @@ def test_dup_errors(plain: Kitchen, t: Task, ends: tuple[int, int]) -> None:
         (EBADF, ("close", 99)),
         (EINVAL, ("close_range", 5, 4, 0)),
         (EINVAL, ("close_range", 0, 4, 64)),
-    ]:
+    ]
+    for failed, args in cases:
         with pytest.raises(failed):
             call(t, *args)
     t.fds.set_limit(2)
@@ -104,7 +107,7 @@ def test_status_flags_reach_the_host(plain: Kitchen, t: Task, ends: tuple[int, i
     import fcntl
 
     r, _w = ends
-    file = t.fds.get(r)
+    file: File = t.fds.get(r)
     assert file.bind_fd is not None
     call(t, "fcntl", r, F_SETFL, O_NONBLOCK | 0o3)
     assert call(t, "fcntl", r, F_GETFL) == O_RDONLY | O_NONBLOCK

@@ -52,7 +52,7 @@ def test_sendfile(k: Kitchen) -> None:
     assert k.memory.ints(at, "q") == (10,)
     assert call(t, "lseek", source, 0, SEEK_CUR) == 4
     assert t.fds.get(out).pread(100, 0) == b"012389"
-    r, w = pipe(k, t)
+    r, _w = pipe(k, t)
     with pytest.raises(EINVAL):
         call(t, "sendfile", out, r, 0, 1)
     with pytest.raises(ESPIPE):

@@ -230,7 +230,7 @@ def test_segments_live_until_the_last_detach(plain: Kitchen) -> None:
 
 
 def test_segment_errors(plain: Kitchen) -> None:
-    k, t = plain, plain.task()
+    t = plain.task()
     t.space = FakeSpace()  # type: ignore[assignment]
     with pytest.raises(EINVAL):
         call(t, "shmget", IPC_PRIVATE, 0, 0o600)
