@@ -22,11 +22,12 @@ from ring3.abi.poll import (
 )
 from ring3.abi.socket import MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC
 from ring3.core.park import WaitQueue
-from ring3.net.socket import SHUT_BOTH, SHUT_READ, Cargo, Message, Socket, WouldBlock
+from ring3.net.cargo import Cargo, Message
+from ring3.net.socket import SHUT_BOTH, SHUT_READ, Socket, WouldBlock
 
 if TYPE_CHECKING:
+    from ring3.net.cargo import Ucred
     from ring3.net.network import Network
-    from ring3.net.socket import Ucred
 
 WRITABLE: Final = POLLOUT | POLLWRNORM | POLLWRBAND
 OVERHEAD: Final = 768

@@ -34,8 +34,9 @@ from ring3.abi.socket import (
 )
 
 if TYPE_CHECKING:
+    from ring3.net.cargo import Ucred
     from ring3.net.network import Network
-    from ring3.net.socket import Socket, Ucred
+    from ring3.net.socket import Socket
 
 FAMILIES: Final = 46
 """AF_MAX of Linux 7.2."""

@@ -71,8 +71,8 @@ from ring3.net.interfaces import ARPHRD_LOOPBACK, LOOPBACK_FLAGS, LOOPBACK_NAME
 from ring3.net.network import LOOPBACK_INDEX, LOOPBACK_MTU
 
 if TYPE_CHECKING:
+    from ring3.net.cargo import Cargo, Ucred
     from ring3.net.network import Network
-    from ring3.net.socket import Cargo, Ucred
 
 HEADER: Final = struct.Struct("<IHHII")
 IFINFO: Final = struct.Struct("<BxHiII")

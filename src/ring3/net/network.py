@@ -17,15 +17,16 @@ from ring3.net.address import (
     is_v4,
     text,
 )
+from ring3.net.cargo import NO_ID
 from ring3.net.ports import FIRST_EPHEMERAL, LAST_EPHEMERAL, PortTable
 
 if TYPE_CHECKING:
     from ring3.core.clock import Clock
     from ring3.core.reactor import Reactor
+    from ring3.net.cargo import Cargo, Ucred
     from ring3.net.host import Rendezvous
-    from ring3.net.socket import Cargo, Socket, Ucred
+    from ring3.net.socket import Socket
 
-NO_ID: Final = 0xFFFFFFFF
 LOOPBACK_MTU: Final = 65536
 LOOPBACK_INDEX: Final = 1
 

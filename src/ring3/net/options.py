@@ -105,9 +105,9 @@ def setter(level: int, *names: int) -> Callable[[Setter], Setter]:
 
 def load_special() -> None:
     """Have the modules with functions of their own enter them."""
-    from ring3.net import base_options, inet_options
+    from ring3.net import base_options, buffer_options, inet_options
 
-    assert base_options and inet_options
+    assert base_options and buffer_options and inet_options
 
 
 def unknown_level(sock: Socket, level: int, setting: bool) -> type[Errno] | None:

@@ -7,7 +7,7 @@ resets. Source: tcp(7), Linux's net/ipv4/af_inet.c and tcp.c.
 
 from __future__ import annotations
 
-from ring3.abi.errno import ECONNRESET, EINVAL, EISCONN, ENETUNREACH, ENOTCONN, EPIPE
+from ring3.abi.errno import ECONNRESET, EINVAL, EISCONN, ENETUNREACH, ENOTCONN, EPIPE, Errno
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.poll import POLLHUP, POLLIN, POLLRDHUP, POLLRDNORM, POLLWRBAND
 from ring3.abi.socket import (
@@ -20,14 +20,16 @@ from ring3.abi.socket import (
 )
 from ring3.net import host
 from ring3.net.address import family_of, is_v4, load_inet
+from ring3.net.cargo import Cargo, Message
+from ring3.net.hostend import CLOSED, CONNECTED, CONNECTING, LISTENING
 from ring3.net.inet import InetSocket
-from ring3.net.socket import SHUT_BOTH, SHUT_READ, SHUT_WRITE, Cargo, Message, WouldBlock
-from ring3.net.stream import CLOSED, CONNECTED, CONNECTING, LISTENING, StreamSocket
+from ring3.net.socket import SHUT_BOTH, SHUT_READ, SHUT_WRITE, WouldBlock
+from ring3.net.stream import StreamSocket
 
 if TYPE_CHECKING:
+    from ring3.net.cargo import Ucred
     from ring3.net.host import HostSocket
     from ring3.net.network import Network
-    from ring3.net.socket import Ucred
 
 SEND_BUFFER: Final = 16384
 """net.ipv4.tcp_wmem[1]; grown once connected."""
@@ -156,8 +158,13 @@ class TcpSocket(StreamSocket, InetSocket):
         if listener.full:
             self.state = CONNECTING
             listener.waiting.append(self)
-        else:
+            return
+        try:
             listener.meet(self)
+        except Errno:  # no host descriptors are left
+            self.give_up()
+            self.forget_source()
+            raise
 
     def child(self, client: StreamSocket, end: HostSocket) -> TcpSocket:
         assert isinstance(client, TcpSocket) and client.remote is not None

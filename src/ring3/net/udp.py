@@ -41,15 +41,16 @@ from ring3.abi.socket import (
     SOL_SOCKET,
 )
 from ring3.net.address import MAPPED, family_of, is_any, is_v4, load_inet, store_inet
+from ring3.net.cargo import Cargo
 from ring3.net.datagram import Datagram, QueueSocket
 from ring3.net.inet import InetSocket
 from ring3.net.network import LOOPBACK_INDEX
-from ring3.net.socket import SHUT_WRITE, Cargo
+from ring3.net.socket import SHUT_WRITE
 
 if TYPE_CHECKING:
     from ring3.net.address import Endpoint
+    from ring3.net.cargo import Ucred
     from ring3.net.network import Network
-    from ring3.net.socket import Ucred
 
 MOST4: Final = 65535 - 20 - 8
 MOST6: Final = 65535 - 8

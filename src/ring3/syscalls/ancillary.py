@@ -33,10 +33,11 @@ from ring3.abi.socket import (
     SOCK_DGRAM,
     SOL_SOCKET,
 )
+from ring3.net.cargo import Cargo, Message, Ucred
 from ring3.net.control import ControlWriter
 from ring3.net.control import split as split_controls
-from ring3.net.socket import Cargo, Message, Socket, Ucred
-from ring3.syscalls.socket import ucred
+from ring3.net.socket import Socket
+from ring3.syscalls.sockets import ucred
 
 if TYPE_CHECKING:
     from ring3.task.task import Task

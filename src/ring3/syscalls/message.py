@@ -36,20 +36,20 @@ from ring3.core.park import Park
 from ring3.net.socket import Socket
 from ring3.syscalls.ancillary import store_controls
 from ring3.syscalls.records import Timespec64
-from ring3.syscalls.socket import (
-    ADDRESS_MAX,
-    SockAddr,
-    load_address,
-    progress,
-    socket_at,
-    store_address,
-)
 from ring3.syscalls.socketio import (
     receive,
     receive_at_once,
     result_of,
     send_at_once,
     send_spans,
+)
+from ring3.syscalls.sockets import (
+    ADDRESS_MAX,
+    SockAddr,
+    load_address,
+    progress,
+    socket_at,
+    store_address,
 )
 from ring3.syscalls.table import syscall
 from ring3.syscalls.transfer import (

@@ -26,9 +26,10 @@ from ring3.abi.socket import (
     SOCK_STREAM,
     SOL_SOCKET,
 )
-from ring3.net.socket import Message, Socket, WouldBlock
+from ring3.net.cargo import Message
+from ring3.net.socket import Socket, WouldBlock
 from ring3.syscalls.ancillary import load_cargo
-from ring3.syscalls.socket import name_sender, progress, unix_target, wait
+from ring3.syscalls.sockets import name_sender, progress, unix_target, wait
 from ring3.syscalls.transfer import (
     load_spans,
     send_signal,

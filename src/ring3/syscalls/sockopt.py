@@ -8,7 +8,7 @@ from ring3.abi.types import Bytes, Fd, In, InOut, Int, Out, SockLen
 from ring3.net.options import Value, get_option, set_option
 from ring3.net.socket import Socket
 from ring3.syscalls.publish import install
-from ring3.syscalls.socket import socket_at
+from ring3.syscalls.sockets import socket_at
 from ring3.syscalls.table import syscall
 from ring3.task.task import Task
 

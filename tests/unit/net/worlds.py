@@ -233,12 +233,13 @@ class Guest(World):
     def __init__(self, word: int = 64) -> None:
         import ring3.syscalls.message
         import ring3.syscalls.socket
+        import ring3.syscalls.sockets
         import ring3.syscalls.sockopt
 
         assert ring3.syscalls.message and ring3.syscalls.sockopt
         self.kitchen = fakes.Kitchen(word=word)
         self.task = self.make_task()
-        self.network = ring3.syscalls.socket.network(self.task)
+        self.network = ring3.syscalls.sockets.network(self.task)
         with open("/proc/sys/net/core/wmem_max") as limit:
             self.network.max_buffer = int(limit.read())
 
