@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ring3.abi import prctl as p
 from ring3.abi.capability import CAP_SYS_ADMIN
-from ring3.abi.errno import EACCES, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, ESRCH
+from ring3.abi.errno import EACCES, EINVAL, ENOMEM, EOPNOTSUPP, ESRCH
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.misc import (
     AUDIT_ARCH_I386,
@@ -137,7 +137,7 @@ def end(t: Task, nr: int, signo: int, *, whole: bool) -> Result:
 
 # --- setting filters ----------------------------------------------------------------------------
 @syscall(partial="no user notification; filters see no instruction pointer")
-def seccomp(t: Task, op: UInt, flags: UInt, args: Addr) -> int:
+def seccomp(t: Task, op: UInt, flags: UInt, args: Addr) -> Result:
     """Enter strict mode, add a filter, or ask what there is."""
     if op == SECCOMP_SET_MODE_STRICT:
         if flags or args:
@@ -160,7 +160,7 @@ def seccomp(t: Task, op: UInt, flags: UInt, args: Addr) -> int:
     raise EINVAL("operation")
 
 
-def prctl_seccomp(t: Task, op: int, mode: int, args: int) -> int:
+def prctl_seccomp(t: Task, op: int, mode: int, args: int) -> Result:
     """PR_SET_SECCOMP and PR_GET_SECCOMP."""
     if op == p.PR_GET_SECCOMP:
         return t.seccomp.mode if t.seccomp is not None else 0
@@ -177,14 +177,12 @@ def may_enter(t: Task, mode: int) -> None:
         raise EINVAL("already in another mode")
 
 
-def enter_strict(t: Task) -> int:
+def enter_strict(t: Task) -> Result:
     may_enter(t, SECCOMP_MODE_STRICT)
-    t.seccomp = Seccomp(SECCOMP_MODE_STRICT)
-    t.attention |= FILTERED
-    return 0
+    return filtered(t, t.seccomp or Seccomp(SECCOMP_MODE_STRICT))
 
 
-def add_filter(t: Task, flags: int, at: int) -> int:
+def add_filter(t: Task, flags: int, at: int) -> Result:
     """Put one more filter before those there are. EINVAL, EFAULT, EACCES, ENOMEM, ESRCH."""
     if flags & SECCOMP_FILTER_FLAG_NEW_LISTENER:
         raise EINVAL("no user notification in this kernel")
@@ -197,7 +195,7 @@ def add_filter(t: Task, flags: int, at: int) -> int:
     if not t.process.no_new_privs and not t.cred.capable(CAP_SYS_ADMIN):
         raise EACCES("no_new_privs is not set")
     if not where:
-        raise EFAULT
+        raise EINVAL("no program")
     one = Filter(t.memory.load(where, 8 * count), bool(flags & SECCOMP_FILTER_FLAG_LOG))
     may_enter(t, SECCOMP_MODE_FILTER)
     old: tuple[Filter, ...] = t.seccomp.filters if t.seccomp is not None else ()
@@ -213,11 +211,20 @@ def add_filter(t: Task, flags: int, at: int) -> int:
                 return other.tid
     state = Seccomp(SECCOMP_MODE_FILTER, (one, *old))
     for thread in threads:
-        thread.seccomp = state
-        thread.attention |= FILTERED
         if thread is not t:
+            thread.seccomp = state
+            thread.attention |= FILTERED
             thread.vehicle.interrupt()  # so that its next call is routed
-    return 0
+    return filtered(t, state)
+
+
+def filtered(t: Task, state: Seccomp) -> Result:
+    """From here on the thread's calls are judged. By way of the user context, where the machine
+    sees that all of them have to come here now."""
+    first = t.seccomp is None
+    t.seccomp = state
+    t.attention |= FILTERED
+    return t.vehicle.slow_return(0) if first else 0
 
 
 def descends(other: Task, chain: tuple[Filter, ...]) -> bool:
