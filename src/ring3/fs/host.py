@@ -90,7 +90,11 @@ class HostFs(Filesystem):
         own kernel interfaces begin."""
         dev = st.st_dev
         inode = self.known.get((dev, st.st_ino))
-        if inode is not None and not (inode.mode ^ st.st_mode) & S_IFMT:
+        if (
+            inode is not None
+            and not (inode.mode ^ st.st_mode) & S_IFMT
+            and ((inode.name == name and inode.parent is parent) or inode.may_be_at_several(st))
+        ):
             inode.parent = parent
             inode.name = name
             inode.update(st)

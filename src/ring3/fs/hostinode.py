@@ -50,6 +50,14 @@ class HostInode(Inode):
         self.gid = st.st_gid
         self.nlink = st.st_nlink
 
+    def may_be_at_several(self, st: os.stat_result) -> bool:
+        """True if this inode, found under another name than before, is still the same file.
+
+        The host gives the number of a removed file to the next one: without a second link, and
+        without a descriptor of ours that keeps the number taken, it is another file.
+        """
+        return self.own_fd() >= 0 or (st.st_nlink > 1 and not self.is_dir)
+
     # --- reaching the host object ------------------------------------------------------------
     def own_fd(self) -> int:
         """A descriptor of the host object that is open anyway, or -1."""

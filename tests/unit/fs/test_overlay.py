@@ -201,6 +201,21 @@ def test_a_host_file_that_changes_shows_until_the_guest_changed_it(tree: Tree, l
     assert tree.read("/f") == b"mine"
 
 
+def test_a_number_that_the_host_gives_to_another_file(tree: Tree, lower: Path) -> None:
+    """Seen from here, a rename on the host and a new file with an old number look the same: what
+    the guest changed stays with the name it was changed by."""
+    tree.write("/d/x", b"changed by the guest")
+    (lower / "d" / "x").rename(lower / "d" / "z")
+    assert tree.read("/d/z") == b"x"
+    assert tree.read("/d/x") == b"changed by the guest"
+    attributes.chmod(tree.cred, tree.at("/d/e"), 0o700)
+    tree.mount.fs.lower.shutdown()  # type: ignore[attr-defined]  # closes directory descriptors
+    (lower / "d" / "e").rename(lower / "d" / "other")
+    assert tree.stat("/d/other").mode & 0o7777 == 0o755
+    assert tree.stat("/d/e").mode & 0o7777 == 0o700
+    assert tree.names("/d/other") == [b"y"]
+
+
 def test_sparse_files_stay_sparse(tmp_path: Path) -> None:
     with open(tmp_path / "big", "wb") as big:
         big.truncate(1 << 30)
