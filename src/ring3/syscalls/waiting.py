@@ -25,11 +25,15 @@ SIGSET_SIZE: Final = 8
 MILLISECOND_NS: Final = 1_000_000
 
 
+END_OF_TIME_NS = ((1 << 63) - 1) * 1_000_000_000
+"""Linux's TIME64_MAX, where deadlines stop."""
+
+
 def deadline(t: Task, wait_ns: int | None) -> int:
     """The memo of a call that waits for *wait_ns* (None: for ever)."""
     if wait_ns is None:
         return FOREVER
-    return t.world.clock.monotonic_ns() + wait_ns if wait_ns else AT_ONCE
+    return min(t.world.clock.monotonic_ns() + wait_ns, END_OF_TIME_NS) if wait_ns else AT_ONCE
 
 
 def wait(t: Task, until: int, queues: Iterable[WaitQueue], restart: int = RESTART_NOHAND) -> None:
