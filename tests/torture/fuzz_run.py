@@ -1,0 +1,98 @@
+"""Run the fuzzer guest in one kernel for a while and tell what came of it, as JSON.
+
+    python tests/torture/fuzz_run.py PROFILE SECONDS SEED PROGRAM [DIRECTORY]
+
+DIRECTORY (a scratch one) is granted read-write. A process of its own, so that a kernel that dies
+is seen from outside.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+
+from ring3.kernel import Kernel
+
+ROUND_S = 6
+PATIENCE_S = 40
+
+
+class Findings:
+    def __init__(self) -> None:
+        self.calls = self.rounds = 0
+        self.stuck: list[int] = []
+        self.dead: list[str] = []
+        self.said: list[str] = []
+
+    def report(self) -> dict[str, object]:
+        marks = ("oops", "machine:")
+        return {
+            "calls": self.calls,
+            "rounds": self.rounds,
+            "stuck": self.stuck,
+            "dead": self.dead,
+            "oopses": [line for line in self.said if line.startswith(marks)],
+            "details": [line for line in self.said if line.startswith((*marks, "  "))],
+        }
+
+
+def one_round(kernel: Kernel, argv: list[str], seconds: float, found: Findings) -> None:
+    r, w = os.pipe()
+    try:
+        guest = kernel.spawn(argv, env={}, stdin=None, stdout=w, stderr=None)
+        os.close(w)
+        try:
+            guest.wait(seconds + PATIENCE_S)
+        except TimeoutError:
+            found.stuck.append(int(argv[1]))
+            guest.send_signal(9)
+        os.set_blocking(r, False)
+        words = os.read(r, 100).split()
+        found.calls += int(words[0]) if words else 0
+    except BlockingIOError:
+        pass  # it was killed before it could tell
+    finally:
+        os.close(r)
+
+
+def serves(kernel: Kernel) -> bool:
+    """Whether a program still runs to its end (one that the fuzzer left whole in the overlay)."""
+    for program in ("/bin/true", "/bin/echo", "/bin/uname"):
+        try:
+            last = kernel.spawn([program], env={}, stdin=None, stdout=None, stderr=None)
+            last.wait(20)
+        except TimeoutError:
+            return False
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def fuzz(profile: str, seconds: float, seed: int, program: str, scratch: str) -> dict[str, object]:
+    """Rounds of the fuzzer, each in a kernel of its own that must serve a last program."""
+    found = Findings()
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0.5:
+        length = min(left, ROUND_S)
+        argv = [program, str(seed + 10_000 * found.rounds), str(int(length * 1000)), "4"]
+        with Kernel(profile=profile, rw=[scratch], ro=[program], cwd=scratch) as kernel:
+            kernel.world.log.listener = found.said.append
+            one_round(kernel, argv, length, found)
+            if not serves(kernel):
+                found.dead.append(f"the kernel serves nobody after seed {argv[1]}")
+        found.rounds += 1
+    return found.report()
+
+
+def main() -> None:
+    profile, seconds, seed, program = sys.argv[1:5]
+    scratch = sys.argv[5] if len(sys.argv) > 5 else tempfile.mkdtemp(prefix="r3fuzz-")
+    print(json.dumps(fuzz(profile, float(seconds), int(seed), program, scratch)))
+
+
+if __name__ == "__main__":
+    main()
