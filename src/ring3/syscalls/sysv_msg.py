@@ -16,6 +16,7 @@ from ring3.abi.ipc import (
     MSG_EXCEPT,
     MSG_INFO,
     MSG_STAT,
+    MSG_STAT_ANY,
     MSGMAP,
     MSGMAX,
     MSGMNB,
@@ -35,7 +36,6 @@ from ring3.syscalls.sysv_shm import IpcKey, seconds
 from ring3.syscalls.table import syscall
 from ring3.task.task import Task
 
-MSG_STAT_ANY: Final = 13
 MsgFlags = Annotated[int, Scalar(32, flags="msg", kind="flags")]
 MsgCommand = Annotated[int, Scalar(32, flags="msg_ctl", kind="enum")]
 DS: Final[RecordCodec[MsqidDs]] = RecordCodec(MsqidDs)

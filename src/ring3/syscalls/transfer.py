@@ -9,7 +9,7 @@ interrupts after some bytes returns their number.
 from __future__ import annotations
 
 from ring3.abi.errno import EBADF, EFAULT, EFBIG, EINVAL, EPIPE, ESPIPE, Errno
-from ring3.abi.fcntl import O_APPEND, O_NONBLOCK, O_PATH
+from ring3.abi.fcntl import O_APPEND, O_NONBLOCK, O_PATH, SEEK_CUR
 from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
 from ring3.abi.signal import SIGPIPE, SIGXFSZ
@@ -28,7 +28,6 @@ CHUNK: Final = 1 << 20
 SLICE: Final = 32 << 20
 """Bytes after which others get their turn."""
 USER_END: Final = {64: 0x7FFFFFFFF000, 32: 1 << 32}
-SEEK_CUR: Final = 1
 
 
 # --- files ---------------------------------------------------------------------------------------
