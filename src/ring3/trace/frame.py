@@ -62,12 +62,14 @@ class Frame:
 
     __slots__ = (
         "abbrev", "abi", "args", "aux", "entered_ns", "failed", "last", "memory", "pending", "plan",
-        "result", "saved", "shown", "style", "task", "tid", "word",
+        "result", "saved", "shown", "style", "task", "tid", "who", "word",
     )  # fmt: skip
 
     def __init__(self, task: Task, style: Style) -> None:
         self.task = task
         self.tid: int = task.tid
+        self.who = ""
+        """The leader of this thread's lines, where it is always the same."""
         self.style = style
         self.abbrev = not style.verbose
         self.abi = "x86_64"

@@ -25,6 +25,11 @@ SHORT = {9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\
 CLEAN = bytes(c for c in PRINTABLE if c not in SHORT)
 OCTAL_DIGITS = b"01234567"
 ESCAPES = str.maketrans({chr(code): text for code, text in SHORT.items()})
+OCTAL = {c: SHORT.get(c) or f"\\{c:o}" for c in range(256) if c not in CLEAN}
+CLASSES = bytes(
+    0 if c in SHORT else 2 if c in OCTAL_DIGITS else 0 if c in CLEAN else 1 for c in range(256)
+)
+"""1: octal escapes; 2: octal digits, before which an escape needs all of its three digits."""
 WHITE_AND_CLEAN = PRINTABLE + b"\t\n\v\f\r"
 HEX_TABLE = {code: f"\\x{code:02x}" for code in range(256)}
 
@@ -42,17 +47,14 @@ def quote(data: bytes, hexes: int = HEX_NEVER) -> str:
 
 def octal(data: bytes) -> str:
     """Escape what is not printable in the shortest octal form that cannot be misread."""
-    out = []
+    if b"\1\2" not in data.translate(CLASSES):
+        return data.decode("latin-1").translate(OCTAL)
     last = len(data) - 1
+    out = []
     for i, code in enumerate(data):
-        if code in CLEAN:
-            out.append(chr(code))
-        elif code in SHORT:
-            out.append(SHORT[code])
-        elif i < last and data[i + 1] in OCTAL_DIGITS:
-            out.append(f"\\{code:03o}")
-        else:
-            out.append(f"\\{code:o}")
+        digit_follows = i < last and data[i + 1] in OCTAL_DIGITS
+        known = code in CLEAN or code in SHORT or not digit_follows
+        out.append(OCTAL.get(code, chr(code)) if known else f"\\{code:03o}")
     return "".join(out)
 
 

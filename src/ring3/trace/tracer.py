@@ -52,8 +52,12 @@ class Tracer:
         """Lines are held until the call's result tells whether they are wanted."""
         self.counts: dict[str, dict[str, list[int]]] = {}
         """ABI -> call -> row (summary.py names the places)."""
-        common = outputs.common
-        self.live = common is not None and common.live
+        self.sink = outputs.common
+        self.live = self.sink is not None and self.sink.live
+        self.column = options.column
+        self.extras = options.times is not None or options.reasons
+        self.fixed_leader = self.simple_leader and bool(outputs.target)
+        """A thread's lines all begin alike (``Frame.who``)."""
 
     # --- events of the gate --------------------------------------------------------------------
     def enter(self, task: Task, nr: int, name: str, call: Any, args: Sequence[int]) -> None:
@@ -89,7 +93,10 @@ class Tracer:
             frame.pending = self.leader(frame) + plan.enter(frame, args)
             return
         text = plan.enter(frame, args)
-        self.begin(frame)
+        other = self.open_line
+        if other is not None and (other.pending or self.outputs.separately):
+            self.begin(frame)
+        self.open_line = frame
         frame.pending = self.leader(frame) + text
         if self.live:
             self.outputs.of(frame.tid).write(frame.pending)
@@ -134,17 +141,19 @@ class Tracer:
             else:
                 ended = frame.shown or plan.result(frame, result)
                 frame.shown = ""
-        line = (line + ") ").ljust(self.options.column) + "= " + ended
+        line = (line + ") ").ljust(self.column) + "= " + ended
         if frame.aux:
             line += f" ({frame.aux})"
             frame.aux = ""
-        if self.options.times is not None:
-            line += f" <{self.options.times(took)}>"
-        if reason and self.options.reasons and failed:
-            line += f"  # {reason}"
+        if self.extras:
+            if self.options.times is not None:
+                line += f" <{self.options.times(took)}>"
+            if reason and self.options.reasons and failed:
+                line += f"  # {reason}"
         frame.plan = None
         frame.pending = ""
-        self.outputs.of(frame.tid).write(line[written:] + "\n")
+        sink = self.sink or self.outputs.of(frame.tid)
+        sink.write((line[written:] if written else line) + "\n")
 
     def signal(self, task: Task, info: SigInfo) -> None:
         frame = self.frames.get(task)
@@ -201,7 +210,7 @@ class Tracer:
             return
         if self.prints and not self.options.quiet_superseded:
             self.say(frame, f"+++ superseded by execve in pid {caller.tid} +++")
-        caller.tid = frame.tid
+        caller.tid, caller.who = frame.tid, frame.who
         del self.frames[task]
 
     def first_exec(self, task: Task, name: str) -> None:
@@ -226,6 +235,7 @@ class Tracer:
             return None
         self.first = self.first or task.tid
         frame = self.frames[task] = Frame(task, self.style)
+        frame.who = self.pid_field(task.tid)
         return frame
 
     def plan(self, nr: int, name: str, call: Any, abi: str) -> Plan:
@@ -275,11 +285,17 @@ class Tracer:
 
         os.write(2, f"ring3: {text}\n".encode())
 
+    def pid_field(self, tid: int) -> str:
+        """What a line in a file begins with."""
+        return f"{tid:<5d} " if self.options.follow and not self.outputs.separately else ""
+
     def leader(self, frame: Frame) -> str:
         """What comes before a line: the thread, the time, the call's number."""
+        if self.fixed_leader:
+            return frame.who
         options = self.options
         if self.outputs.target:
-            who = f"{frame.tid:<5d} " if options.follow and not self.outputs.separately else ""
+            who = frame.who
         else:
             who = f"[pid {frame.tid:5d}] " if len(self.frames) > 1 else ""
         if self.simple_leader:
