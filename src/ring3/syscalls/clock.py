@@ -24,7 +24,7 @@ from ring3.abi.time import (
     CLOCK_THREAD_CPUTIME_ID,
     TIMER_ABSTIME,
 )
-from ring3.abi.types import ClockId, In, Int, Out, Timespec
+from ring3.abi.types import ClockId, In, Int, Out, RecordCodec, Timespec
 from ring3.core.park import RESTART_BLOCK, RESTART_NOHAND, Park
 from ring3.syscalls.records import Timespec64
 from ring3.syscalls.table import syscall
@@ -178,26 +178,32 @@ def clock_settime64(t: Task, clock: ClockId, new: In[Timespec64]) -> int:
 
 
 # --- sleeping -----------------------------------------------------------------------------------
+KINDS: Final[dict[bool, Any]] = {False: Timespec, True: Timespec64}
+
+
 class Sleep:
-    """A relative sleep under way: what restart_syscall(2) goes on with."""
+    """A relative sleep under way: what restart_syscall(2) goes on with. Plain data."""
 
-    __slots__ = ("deadline", "meter", "rem", "rem_kind")
+    __slots__ = ("clock", "deadline", "rem", "wide")
 
-    def __init__(self, meter: Meter, deadline: int, rem: Any, rem_kind: Any) -> None:
-        self.meter = meter
+    def __init__(self, clock: int, deadline: int, rem: int, wide: bool) -> None:
+        self.clock = clock
         self.deadline = deadline
         self.rem = rem
-        self.rem_kind = rem_kind
+        """Where the time left is stored, or 0; *wide*: with 64-bit seconds."""
+        self.wide = wide
 
     def resume(self, t: Task) -> int:
-        left = self.deadline - self.meter.now()
+        meter = meter_of(t, self.clock)
+        left = self.deadline - meter.now()
         if left <= 0:
             return 0
         # The time left is for a call that a handler breaks off; a restart goes by the deadline.
         if self.rem and (t.interrupted or (t.attention & SIGNALS and has_deliverable(t))):
-            self.rem.store(self.rem_kind.of(left))
+            kind = KINDS[self.wide]
+            Out(t.memory, self.rem, RecordCodec(kind)).store(kind.of(left))
         t.restart_block = self
-        raise park_until(t, self.meter, self.deadline, RESTART_BLOCK)
+        raise park_until(t, meter, self.deadline, RESTART_BLOCK)
 
 
 def park_until(t: Task, meter: Meter, deadline: int, restart: int) -> Park:
@@ -210,10 +216,11 @@ def park_until(t: Task, meter: Meter, deadline: int, restart: int) -> Park:
     return Park(deadline_ns=clock.monotonic_ns() + look, restart=restart)
 
 
-def sleep_for(t: Task, meter: Meter, request: In[Any], rem: Any, kind: Any) -> int:
-    """A relative sleep, in *meter*'s time."""
+def sleep_for(t: Task, clock: int, request: In[Any], rem: Out[Any]) -> int:
+    """A relative sleep, in *clock*'s time."""
     if t.memo is None:
-        t.memo = Sleep(meter, meter.now() + request.load().ns(), rem, kind)
+        deadline = meter_of(t, clock).now() + request.load().ns()
+        t.memo = Sleep(clock, deadline, rem.addr, rem.codec.cls is Timespec64)
     return t.memo.resume(t)  # type: ignore[no-any-return]
 
 
@@ -232,18 +239,18 @@ def sleep_until(t: Task, clock: int, meter: Meter, request: In[Any]) -> int:
 @syscall
 def nanosleep(t: Task, request: In[Timespec], rem: Out[Timespec]) -> int:
     """Sleep; if a handler breaks that off, store the time left at *rem*."""
-    return sleep_for(t, WallMeter(t.world), request, rem, Timespec)
+    return sleep_for(t, CLOCK_MONOTONIC, request, rem)
 
 
-def clock_sleep(t: Task, clock: int, flags: int, request: In[Any], rem: Any, kind: Any) -> int:
+def clock_sleep(t: Task, clock: int, flags: int, request: In[Any], rem: Out[Any]) -> int:
     if clock in ALARM_CLOCKS or clock == CLOCK_THREAD_CPUTIME_ID:
         raise EOPNOTSUPP("no sleeping on this clock")
     meter = meter_of(t, clock)
     if flags & TIMER_ABSTIME:
         return sleep_until(t, clock, meter, request)
-    if isinstance(meter, WallMeter):
-        meter = WallMeter(t.world)  # a relative sleep does not care what the wall clock says
-    return sleep_for(t, meter, request, rem, kind)
+    # A relative sleep does not care what the wall clock says.
+    relative = CLOCK_MONOTONIC if isinstance(meter, WallMeter) else clock
+    return sleep_for(t, relative, request, rem)
 
 
 @syscall
@@ -251,7 +258,7 @@ def clock_nanosleep(
     t: Task, clock: ClockId, flags: Int, request: In[Timespec], rem: Out[Timespec]
 ) -> int:
     """Sleep for a time, or until one (TIMER_ABSTIME)."""
-    return clock_sleep(t, clock, flags, request, rem, Timespec)
+    return clock_sleep(t, clock, flags, request, rem)
 
 
 @syscall
@@ -259,4 +266,4 @@ def clock_nanosleep_time64(
     t: Task, clock: ClockId, flags: Int, request: In[Timespec64], rem: Out[Timespec64]
 ) -> int:
     """The same with 64-bit seconds (i386)."""
-    return clock_sleep(t, clock, flags, request, rem, Timespec64)
+    return clock_sleep(t, clock, flags, request, rem)
