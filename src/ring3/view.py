@@ -169,13 +169,13 @@ def skeleton(
     explicit = [*shown, *(path for path in through if not os.path.isdir(path))]
     libraries = [b"/" + name for name in os.listdir(b"/") if name.startswith(b"lib")]
     for path in (*SYSTEM, *sorted(libraries)):
-        show(lower, path)
+        show(lower, path, explicit)
     # Outer directories first: what they cover needs no grant of its own.
     for path in sorted(explicit, key=len):
-        if not show(lower, path):
+        if not show(lower, path, explicit):
             raise FileNotFoundError(2, "no such file or directory on the host", os.fsdecode(path))
     if cwd != b"/" and not cwd.startswith(OWN):
-        if cwd not in through and not show(lower, cwd):
+        if cwd not in through and not show(lower, cwd, explicit):
             raise FileNotFoundError(2, "no such directory on the host", os.fsdecode(cwd))
     empty_directories(lower, uid, gid)
     for path in (*OWN, *(path for path in through if os.path.isdir(path))):
@@ -188,15 +188,17 @@ def skeleton(
     return lower
 
 
-def show(lower: SkeletonFs, path: bytes) -> bool:
-    """Grant *path* under its real name, with the links that lead there. False if it is missing."""
+def show(lower: SkeletonFs, path: bytes, explicit: Sequence[bytes]) -> bool:
+    """Grant *path* under its real name, with the links that lead there. False if it is missing.
+
+    *explicit*: what the caller granted by name, secret or not."""
     links, real = resolve(path)
     show_links(lower, links)
     try:
         if real in (b"/", b"") or real.startswith(OWN):
             return True
         if real == b"/etc" and os.geteuid() == 0:
-            lower.graft(real, GuardedFs(real))
+            lower.graft(real, GuardedFs(real, [resolve(each)[1] for each in explicit]))
             return True
         return lower.grant(real)
     except EEXIST:

@@ -2,8 +2,8 @@
 
 An ordinary user is kept from /etc/shadow, private keys and sudoers by the host itself. Root is
 not; so what the mode of a file in /etc keeps from others is not opened at all, and a directory
-that others may not enter shows nothing. Grants of such a path by name (``--ro /etc/ssl/private``)
-are hostfs of their own and show it.
+that others may not enter shows nothing. A grant of such a path by name
+(``--ro /etc/ssl/private``) shows it all the same.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from ring3.fs.hostfile import HostFile
 from ring3.fs.hostinode import HostInode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ring3.vfs.file import File
     from ring3.vfs.inode import Entry, Inode, Walker
     from ring3.vfs.path import Place
@@ -64,7 +66,17 @@ class SecretDir(HostDir):
 
 
 class GuardedFs(HostFs):
-    """A hostfs of /etc, or of a directory above it."""
+    """A hostfs of /etc, or of a directory above it. *shown*: paths granted by name."""
+
+    def __init__(self, path: bytes, shown: Sequence[bytes] = ()) -> None:
+        self.shown = tuple(shown)
+        super().__init__(path)
+
+    def is_secret(self, inode: HostInode) -> bool:
+        path = path_of(inode)
+        if not path.startswith(b"/etc/"):
+            return False
+        return not any(path == each or path.startswith(each + b"/") for each in self.shown)
 
     def make_inode(self, st: os.stat_result, parent: HostDir | None, name: bytes) -> HostInode:
         kind = st.st_mode & S_IFMT
@@ -74,7 +86,7 @@ class GuardedFs(HostFs):
         if not hidden or parent is None:
             return super().make_inode(st, parent, name)
         found: HostInode = (SecretFile if kind == S_IFREG else SecretDir)(self, st, parent, name)
-        if not path_of(found).startswith(b"/etc/"):
+        if not self.is_secret(found):
             return super().make_inode(st, parent, name)
         self.known.put((st.st_dev, st.st_ino), found)
         return found

@@ -122,7 +122,8 @@ def comm_of(subject: Subject) -> bytes:
 
 
 def stat(subject: Subject, who: Walker) -> bytes:
-    """52 numbers; addresses are 0, as Linux shows them to whom they do not concern."""
+    """52 numbers; addresses but that of the stack are 0, as Linux shows them to whom they do not
+    concern."""
     process, task = subject.process, subject.task
     letter = state(subject)
     ended = letter == "Z"
@@ -143,7 +144,7 @@ def stat(subject: Subject, who: Walker) -> bytes:
         children.user_ns // TICK_NS, children.system_ns // TICK_NS,
         priority, nice, max(1, len(process.threads)) if not ended else 1, 0,
         started_ticks(process), pages[0] * PAGE, pages[1], rss_limit,
-        0, 0, 0, 0, 0,
+        0, 0, stack_start(subject, who), 0, 0,
         pending, blocked, ignored & 0x7FFFFFFF, caught & 0x7FFFFFFF,
         0, 0, 0, process.exit_signal if subject.thread is None else -1,
         0 if ended else last_cpu(task),
@@ -152,6 +153,13 @@ def stat(subject: Subject, who: Walker) -> bytes:
     )  # fmt: skip
     head = b"%d (%s) %s " % (ident(subject), comm_of(subject), letter.encode())
     return head + " ".join(map(str, numbers)).encode() + b"\n"
+
+
+def stack_start(subject: Subject, who: Walker) -> int:
+    """An address in the first thread's stack (pmap goes by it), 0 for whom it does not concern."""
+    space = getattr(subject.task, "space", None)
+    top: int = getattr(space, "stack_top", 0)
+    return top - PAGE if top and may_trace(who, subject) else 0
 
 
 def ident(subject: Subject) -> int:

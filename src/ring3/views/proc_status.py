@@ -214,7 +214,7 @@ def limits(subject: Subject, who: Walker) -> bytes:
     for name, number, unit in LIMITS:
         soft, hard = subject.process.limits.get(number, unlimited)
         texts = ["unlimited" if v == r.RLIM_INFINITY else str(v) for v in (soft, hard)]
-        lines.append(f"{name:<25} {texts[0]:<20} {texts[1]:<20} {unit:<10}")
+        lines.append(f"{name:<25} {texts[0]:<20} {texts[1]:<20} " + f"{unit:<10}" * bool(unit))
     return "\n".join(lines).encode() + b"\n"
 
 
