@@ -116,7 +116,7 @@ class Frame64:
         nested = stack.in_use(rsp)
         entering = stack.wanted(action, sp)
         if entering:
-            sp = stack.sp + stack.size
+            sp = stack.sp + stack.size & MASK64
         fp_at = 0
         if fp_size:
             sp = fp_at = (sp - fp_size) & ~63

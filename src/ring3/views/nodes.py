@@ -210,7 +210,12 @@ class Snapshot(File):
     def pread(self, size: int, offset: int) -> bytes:
         if not offset:
             self.renew()
-        return os.pread(self.fd, size, offset)
+        try:
+            return os.pread(self.fd, size, offset)
+        except OSError as error:
+            raise from_os_error(error) from None  # an offset past what files can have
+        except OverflowError:
+            raise EINVAL from None
 
     def seek(self, offset: int, whence: int) -> int:
         if whence not in (SEEK_SET, SEEK_CUR):
