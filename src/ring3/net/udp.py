@@ -22,6 +22,7 @@ from ring3.abi.socket import (
     AF_INET6,
     AF_UNSPEC,
     IP_PKTINFO,
+    IP_RECVERR,
     IP_RECVTOS,
     IP_RECVTTL,
     IP_TOS,
@@ -30,6 +31,7 @@ from ring3.abi.socket import (
     IPPROTO_IPV6,
     IPV6_HOPLIMIT,
     IPV6_PKTINFO,
+    IPV6_RECVERR,
     IPV6_RECVHOPLIMIT,
     IPV6_RECVPKTINFO,
     IPV6_RECVTCLASS,
@@ -56,6 +58,7 @@ MOST4: Final = 65535 - 20 - 8
 MOST6: Final = 65535 - 8
 BROADCASTS: Final = (MAPPED + b"\xff\xff\xff\xff", MAPPED + b"\x7f\xff\xff\xff")
 Option = tuple[int, int]
+RECEIVES_ERRORS: Final = ((IPPROTO_IP, IP_RECVERR), (IPPROTO_IPV6, IPV6_RECVERR))
 INT: Final = struct.Struct("<i")
 
 
@@ -137,8 +140,8 @@ class UdpSocket(QueueSocket, InetSocket):
         """Bring a message to whoever is bound to *destination*, if anybody is."""
         target = self.ports.find(destination, source, listening=False)
         if target is None:
-            # The ICMP error that comes back is told to connected sockets only.
-            if self.remote is not None:
+            # The ICMP error that comes back is told to connected sockets, and to who asked for it.
+            if self.remote is not None or any(map(self.options.get, RECEIVES_ERRORS)):
                 self.fail(ECONNREFUSED)
             return
         assert isinstance(target, UdpSocket)

@@ -59,6 +59,20 @@ def test_nobody_there(family: int) -> None:
     same(scenario)
 
 
+@pytest.mark.parametrize("family", IP_FAMILIES)
+def test_errors_for_who_asked(family: int) -> None:
+    def scenario(w: World) -> Any:
+        a, _home = bound(w, family)
+        b, home_b = bound(w, family, "b")
+        w.close(b)
+        level, option = (S.IPPROTO_IP, 11) if family == S.AF_INET else (S.IPPROTO_IPV6, 25)
+        w.setopt(a, level, option, 1)
+        seen = [w.sendto(a, b"x", family, home_b)]
+        return [*seen, w.recv(a, 1), w.recv(a, 1)]
+
+    assert same(scenario) == [1, "ECONNREFUSED", "EAGAIN"]
+
+
 @pytest.mark.parametrize("family", [S.AF_UNIX, *IP_FAMILIES])
 def test_connected_hears_its_peer_alone(family: int) -> None:
     def scenario(w: World) -> Any:
