@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 PRIVATE = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE
 EXCLUSIVE_OK = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE
-ALWAYS_READY = ("regular", "dir", "path", "null")
-"""Kinds of files without a poll operation (``File.kind``)."""
+ALWAYS_READY = ("regular", "dir", "path", "char")
+"""Kinds of files (``File.kind``) that have no poll operation, unless they have wait queues."""
 MAX_NESTS = 4
 
 Event = tuple[int, int]
@@ -206,6 +206,10 @@ class EpollFile(File):
 
     def wait_queues(self) -> tuple[WaitQueue, ...]:
         return (self.pollers,)
+
+    def seek(self, offset: int, whence: int) -> int:
+        """No position, and no error either (noop_llseek)."""
+        return 0
 
     def info(self) -> str:
         return "".join(

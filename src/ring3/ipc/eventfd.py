@@ -74,6 +74,10 @@ class EventFd(File):
     def wait_queues(self) -> tuple[WaitQueue, ...]:
         return (self.queue,)
 
+    def seek(self, offset: int, whence: int) -> int:
+        """No position, and no error either (noop_llseek)."""
+        return 0
+
     def info(self) -> str:
         return f"eventfd-count: {self.count:16x}\neventfd-semaphore: {int(self.semaphore)}\n"
 
@@ -105,6 +109,10 @@ class HostEventFd(HostStream):
             self.wait()
         except OSError as error:
             raise host_error(error) from None
+
+    def seek(self, offset: int, whence: int) -> int:
+        """No position, and no error either (noop_llseek)."""
+        return 0
 
     def counted(self) -> int:
         for line in self.info().splitlines():

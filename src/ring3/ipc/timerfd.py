@@ -153,6 +153,10 @@ class TimerFd(File):
     def wait_queues(self) -> tuple[WaitQueue, ...]:
         return (self.queue,)
 
+    def seek(self, offset: int, whence: int) -> int:
+        """No position, and no error either (noop_llseek)."""
+        return 0
+
     def info(self) -> str:
         value, interval = self.gettime()
         return (
@@ -236,6 +240,10 @@ class HostTimerFd(HostStream):
 
     def write(self, data: bytes) -> int:
         raise EINVAL("a timerfd cannot be written")
+
+    def seek(self, offset: int, whence: int) -> int:
+        """No position, and no error either (noop_llseek)."""
+        return 0
 
     def poll(self) -> int:
         return super().poll() | (POLLIN if self.canceled else 0)

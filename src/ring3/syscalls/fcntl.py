@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ring3.abi.capability import CAP_SYS_RESOURCE
-from ring3.abi.errno import EBADF, EINVAL, EPERM, ESRCH
+from ring3.abi.errno import EBADF, EINVAL, ENOTDIR, EPERM, ESRCH
 from ring3.abi.fcntl import (
     F_ADD_SEALS,
     F_DUPFD,
@@ -19,6 +19,7 @@ from ring3.abi.fcntl import (
     F_GETOWN_EX,
     F_GETPIPE_SZ,
     F_GETSIG,
+    F_NOTIFY,
     F_OFD_GETLK,
     F_OFD_SETLK,
     F_OFD_SETLKW,
@@ -194,6 +195,10 @@ def get_sig(t: Task, fd: int, file: File, arg: int) -> int:
     return owner.signo if owner else 0
 
 
+def notify_directory(t: Task, fd: int, file: File, arg: int) -> int:
+    raise EINVAL("dnotify is not built in") if file.kind == "dir" else ENOTDIR
+
+
 # --- pipes, seals, hints ----------------------------------------------------------------------
 def pipe_end(file: File) -> HostPipeEnd | PipeEnd:
     if not isinstance(file, HostPipeEnd | PipeEnd):
@@ -277,6 +282,7 @@ COMMANDS: dict[int, Command] = {
     F_SETSIG: set_sig,
     F_GETSIG: get_sig,
     F_GETLEASE: lambda t, fd, file, arg: F_UNLCK,
+    F_NOTIFY: notify_directory,
     F_SETPIPE_SZ: set_pipe_size,
     F_GETPIPE_SZ: get_pipe_size,
     F_ADD_SEALS: add_seals,

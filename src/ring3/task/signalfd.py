@@ -69,6 +69,10 @@ class SignalFd(File):
     def wait_queues(self) -> tuple[WaitQueue, ...]:
         return (self.caller.process.handlers.event,)
 
+    def seek(self, offset: int, whence: int) -> int:
+        """No position, and no error either (noop_llseek)."""
+        return 0
+
     def info(self) -> str:
         return f"sigmask:\t{self.mask:016x}\n"
 

@@ -126,6 +126,7 @@ class MapFile(Deferred):
         if granted and host_fd == self.file.bind_fd and not v.frame and not task.attention:
             machine.let_continue(v)
             return
+        v.pending_then = self.then
         v.enter_shim(lambda: self.inside(machine, v, host_fd))
 
     def inside(self, machine: NativeMachine, v: NativeVehicle, host_fd: int) -> None:
