@@ -25,11 +25,15 @@ import subprocess
 import threading
 
 from ring3 import kernel as core
+from ring3.abi.errno import Errno
 from ring3.abi.hints import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
+
+    from ring3.guest_path import GuestPath
+    from ring3.task.refusals import Refusal
 
     Argv = Sequence[str | bytes | os.PathLike[str]]
 
@@ -45,6 +49,7 @@ class CompletedProcess(subprocess.CompletedProcess[Any]):
 
     - ``changes``: what it changed in its overlay, as (kind, path) with kind "added", "modified" or
       "deleted";
+    - ``denials``: what was refused for want of a grant, each with ``call``, ``rule`` and ``grant``;
     - ``log``: what the kernel had to say (refusals, calls that are not there, fatal signals).
     """
 
@@ -55,9 +60,11 @@ class CompletedProcess(subprocess.CompletedProcess[Any]):
         stdout: Any = None,
         stderr: Any = None,
         changes: list[tuple[str, str]] | None = None,
+        denials: list[Refusal] | None = None,
         log: str = "",
     ) -> None:
         super().__init__(args, returncode, stdout, stderr)
+        self.denials = denials if denials is not None else []
         self.changes = changes if changes is not None else []
         self.log = log
 
@@ -271,14 +278,75 @@ class Kernel(core.Kernel):
         finally:
             process.close()
         done = CompletedProcess(args, process.returncode or 0, out, err, log=self.log())
+        done.denials = list(self.world.refusals)
         if check:
             done.check_returncode()
         return done
+
+    def path(self, path: str | os.PathLike[str]) -> GuestPath:
+        """A path in the guest's tree, to read and write from outside, as the guest's user:
+
+        >>> with Kernel() as k:
+        ...     k.path("/tmp/in.txt").write_text("42")
+        ...     k.run(["cat", "/tmp/in.txt"], capture_output=True).stdout
+        2
+        b'42'
+        """
+        from ring3.guest_path import GuestPath
+
+        return GuestPath(self, path)
+
+    def on(self, name: str) -> Callable[[Callable[[Call], Any]], Callable[[Call], Any]]:
+        """Decorate a function that is asked before each system call *name* (of tasks started from
+        now on). It may return None (go on), an errno class from ``ring3.abi.errno`` (the call fails
+        with it), or a number (the call's result); the kernel's own handler then does not run.
+
+        >>> from ring3.abi.errno import ENOSPC
+        >>> with Kernel() as k:
+        ...     @k.on("mkdir")
+        ...     def full(call):
+        ...         return ENOSPC
+        ...     done = k.run(["mkdir", "x"], capture_output=True, text=True)
+        >>> done.stderr.rpartition(": ")[2]
+        'No space left on device\\n'
+        """
+
+        def enter(function: Callable[[Call], Any]) -> Callable[[Call], Any]:
+            self.add_filter(lambda t, nr, called, args: judge(function, name, t, called, args))
+            return function
+
+        return enter
 
     def changes(self) -> list[tuple[str, str]]:
         """What guests changed in the overlay so far: (kind, path)."""
         with self.lock:
             return [(c.kind, os.fsdecode(c.path)) for c in self.view.changes()]
+
+
+class Call:
+    """What a function given to ``Kernel.on`` sees of a system call."""
+
+    __slots__ = ("args", "memory", "name", "pid", "tid")
+
+    def __init__(self, name: str, args: Sequence[int], task: Any) -> None:
+        self.name = name
+        self.args = tuple(args)
+        """The six registers, as they came."""
+        self.pid = task.process.pid
+        self.tid = task.tid
+        self.memory = task.memory
+        """The guest's memory: ``load(addr, size)``, ``load_string(addr, limit)``."""
+
+
+def judge(
+    function: Callable[[Call], Any], name: str, task: Any, called: str, args: Sequence[int]
+) -> int | None:
+    if called != name:
+        return None
+    verdict = function(Call(called, args, task))
+    if isinstance(verdict, type) and issubclass(verdict, Errno):
+        return -verdict.number
+    return None if verdict is None else int(verdict)
 
 
 def run(

@@ -19,7 +19,7 @@ from ring3.syscalls.families import FAMILIES
 from ring3.syscalls.trap import Gate, any_attention
 from ring3.task.lifecycle import new_init, process_gone
 from ring3.task.signals import RUN, SigInfo, deliver, force, send_to_task
-from ring3.task.task import OBSERVED, Task
+from ring3.task.task import FILTERED, OBSERVED, Task
 from ring3.task.world import World
 from ring3.vfs import file as files
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ring3.syscalls.events import Observer
+    from ring3.syscalls.trap import Filter
     from ring3.task.process import Process
 
 HOST_MADE = frozenset((SIGPIPE, SIGXFSZ, SIGXCPU, SIGTTIN, SIGTTOU))
@@ -175,6 +176,14 @@ class Kernel:
             for task in self.world.tasks.values():
                 task.attention |= OBSERVED
 
+    def add_filter(self, judge: Filter) -> None:
+        """Have ``judge(task, nr, name, args)`` look at every call before its handler: an int is
+        the call's result, None lets it go on."""
+        with self.lock:
+            self.supervision.gate.filters.append(judge)
+            for task in self.world.tasks.values():
+                task.attention |= FILTERED
+
     # --- programs --------------------------------------------------------------------------------
     def spawn(
         self,
@@ -227,6 +236,14 @@ class Kernel:
             machine.close()
         files.binders.remove(machine.bindings.rebound)
         self.thread.join(10)
+        if self.thread.is_alive():
+            return  # it hangs in a host call: what it may still use stays open
+        with self.lock:
+            machine.release()
+            self.view.close()
+            if self.world.net is not None:
+                self.world.net.close()
+            self.world.reactor.close()
 
     def __enter__(self) -> Kernel:
         return self

@@ -52,6 +52,7 @@ def start_program(
     if not words:
         raise ValueError("no program given")
     environ = os.environ if env is None else env
+    world.refusals.search = environ.get("PATH", os.defpath).split(":")
     envp = [os.fsencode(f"{k}={v}") for k, v in environ.items()]
     task = new_task(kernel, cwd)
     try:

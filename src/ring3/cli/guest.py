@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 TIMED_OUT = 124
+MOST_REFUSALS = 10
+"""Refusals that are told one by one."""
 FORWARDED = (
     signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2,
     signal.SIGWINCH, signal.SIGCONT, signal.SIGTSTP,
@@ -200,17 +202,12 @@ def run_guest(
     except (OSError, ValueError) as bad:
         say(said_of(bad))
         return OWN_ERROR << 8
-    refusals = None
     try:
         if prepare is not None:
             prepare(kernel)
-        if options.denials or (options.denials is None and os.isatty(2)):
-            from ring3.cli.refusals import Refusals
-
-            refusals = Refusals(kernel)
         return run_program(kernel, options, argv)
     finally:
-        report(kernel, options, refusals)
+        report(kernel, options)
         kernel.close()
 
 
@@ -336,11 +333,14 @@ def leave(status: int) -> int:
     return 128 + signo
 
 
-def report(kernel: Kernel, options: GuestOptions, refusals: Any) -> None:
+def report(kernel: Kernel, options: GuestOptions) -> None:
     """What was asked to be told when the guest is gone."""
-    if refusals is not None:
-        for line in refusals.lines():
-            say(line)
+    if options.denials or (options.denials is None and os.isatty(2)):
+        found = list(kernel.world.refusals)
+        for refusal in found[:MOST_REFUSALS]:
+            say(str(refusal))
+        if len(found) > MOST_REFUSALS:
+            say(f"and {len(found) - MOST_REFUSALS} refusals more")
     if options.log:
         os.write(2, kernel.log().encode("utf-8", "surrogateescape"))
     if options.diff or options.keep:

@@ -165,11 +165,16 @@ class HostFs(Filesystem):
     def shutdown(self) -> None:
         for directory in list(self.open_dirs):
             directory.close()
+        self.close()
 
-    def __del__(self) -> None:
+    def close(self) -> None:
+        """Give the granted directory's own descriptor back."""
         fd = getattr(self, "fd", -1)
         if fd >= 0:
+            self.fd = -1
             close(fd)
+
+    __del__ = close
 
 
 def filesystem_types() -> dict[int, str]:

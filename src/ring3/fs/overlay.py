@@ -12,7 +12,8 @@ from __future__ import annotations
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.mount import OVERLAYFS_SUPER_MAGIC
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
-from ring3.fs.face import FaceDir, FaceFile, FaceLink, FaceSpecial
+from ring3.fs.face import FaceFile, FaceLink, FaceSpecial
+from ring3.fs.facedir import FaceDir
 from ring3.fs.tmpfs import TmpFs
 from ring3.fs.weak import WeakTable
 from ring3.vfs.mount import StatFs
@@ -111,6 +112,10 @@ class OverlayFs(TmpFs):
         root = self.root.inode
         assert isinstance(root, FaceDir)
         yield from directory_changes(root, b"")
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self.lower.shutdown()
 
     def statfs(self) -> StatFs:
         if self.limit is not None:

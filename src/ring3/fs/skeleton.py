@@ -103,6 +103,10 @@ class SkeletonFs(Filesystem):
         self.grants: list[HostFs] = []
         self.set_root(SkeletonDir(self, host_root))
 
+    def shutdown(self) -> None:
+        for grant in self.grants:
+            grant.shutdown()
+
     def directory(self, path: bytes) -> SkeletonDir:
         """The skeleton directory *path*, made with its parents where missing. EEXIST below a
         grant, which covers the path already, ENOTDIR below a link."""

@@ -37,6 +37,7 @@ class Gate:
         self.x86_64 = Dispatch(X86_64, unimplemented)
         self.i386 = Dispatch(I386, unimplemented)
         self.observers: list[Observer] = []
+        world.refusals.name_of = lambda t, nr: self.dispatch(t).names.get(nr, str(nr))
         self.filters: list[Filter] = []
         """Asked in order before the handler; an int is the call's result without running it."""
 
@@ -60,6 +61,8 @@ class Gate:
             else:
                 result = self.i386.invoke(nr)(t, args)
         except Errno as failed:
+            if failed.args:
+                self.world.refusals.note(t, nr, failed)
             if t.attention:
                 t.memo = None
                 return self.leave(t, -failed.number, failed)

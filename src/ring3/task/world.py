@@ -10,6 +10,7 @@ from ring3.core.log import KernelLog
 from ring3.core.park import WaitQueue
 from ring3.core.reactor import Reactor
 from ring3.ipc.space import IpcSpace
+from ring3.task.refusals import Refusals
 from ring3.task.terminal import Terminals
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class World:
         self.domainname = b"(none)"
         self.release = RELEASE
         self.version = b"#1 SMP PREEMPT_DYNAMIC ring3"
+        self.refusals = Refusals()
         self.observers: list[Any] = []
         """Who sees the calls, signals and stops of tasks with the OBSERVED bit."""
         self.signal_users: dict[int, SignalUser] = {}

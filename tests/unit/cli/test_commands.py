@@ -6,15 +6,16 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ring3 import __version__
-from ring3.cli import changes, refusals
-from ring3.cli.guest import GuestOptions, leave, user_id
+from ring3.abi.errno import ENOENT
+from ring3.cli import changes
+from ring3.cli.guest import MOST_REFUSALS, GuestOptions, leave, report, user_id
 from ring3.cli.main import COMMANDS, OWN_ERROR, main
 from ring3.cli.trace import TraceCommand
+from ring3.task import refusals
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -145,35 +146,44 @@ def test_exit_statuses() -> None:
 
 
 class Kernel:
-    """As much of a kernel as Refusals asks of it."""
+    """As much of a kernel as the report asks of it."""
 
-    env = {"PATH": "/usr/bin:/opt/tools/bin"}
-
-    def add_observer(self, observer: Any) -> None:
-        self.observer = observer
+    def __init__(self, told: list[str]) -> None:
+        self.world = type("World", (), {"refusals": told})()
 
 
 def test_refusals_name_the_smallest_grant_once() -> None:
-    found = refusals.Refusals(Kernel())  # type: ignore[arg-type]
+    found = refusals.Refusals()
+    found.search = ["/usr/bin", "/opt/tools/bin"]
+    names = {1: "openat", 2: "newfstatat"}
+    found.name_of = lambda t, nr: names[nr]
 
-    def fail(name: str, reason: str) -> None:
-        found.exit(None, 0, name, None, (), -2, reason)
+    def fail(nr: int, reason: str) -> None:
+        found.note(None, nr, ENOENT(reason))  # type: ignore[arg-type]
 
-    fail("openat", "outside the grants: add --ro /root/.ssh/id_rsa")
-    fail("stat", "outside the grants: add --ro /root/.ssh/id_rsa")
-    fail("openat", "/etc/shadow is a secret of the host: add --ro /etc/shadow to show it")
-    fail("newfstatat", "outside the grants: add --ro /opt/tools")
-    fail("openat", "no such thing")
-    assert list(found.lines()) == [
+    fail(1, "outside the grants: add --ro /root/.ssh/id_rsa")
+    fail(2, "outside the grants: add --ro /root/.ssh/id_rsa")
+    fail(1, "/etc/shadow is a secret of the host: add --ro /etc/shadow to show it")
+    fail(2, "outside the grants: add --ro /opt/tools")
+    fail(1, "no such thing")
+    assert [str(each) for each in found] == [
         "refused: openat /root/.ssh/id_rsa: outside the grants"
         " (smallest grant: --ro /root/.ssh/id_rsa)",
         "refused: openat /etc/shadow is a secret of the host (smallest grant: --ro /etc/shadow)",
     ]
-    for i in range(20):
-        fail("openat", f"outside the grants: add --ro /x/{i}")
-    lines = list(found.lines())
-    assert len(lines) == refusals.MOST_LINES + 1
-    assert lines[-1] == "and 12 refusals more"
+
+
+def test_refusals_are_reported_up_to_a_limit(capfd: pytest.CaptureFixture[str]) -> None:
+    options = GuestOptions()
+    many = [f"refused: openat /x/{i}: outside the grants" for i in range(20)]
+    report(Kernel(many), options)  # type: ignore[arg-type]
+    assert capfd.readouterr().err == "", "standard error is no terminal"
+    options.denials = True
+    report(Kernel(many), options)  # type: ignore[arg-type]
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0] == "ring3: refused: openat /x/0: outside the grants"
+    assert lines[-1] == f"ring3: and {20 - MOST_REFUSALS} refusals more"
+    assert len(lines) == MOST_REFUSALS + 1
 
 
 def test_changes_are_listed_and_kept(

@@ -38,6 +38,12 @@ class Bindings:
         self.active = profile == "fast"
         self.placeholders: dict[str, int] = {}
 
+    def release(self) -> None:
+        """Close the placeholders."""
+        for fd in self.placeholders.values():
+            os.close(fd)
+        self.placeholders.clear()
+
     def placeholder(self, kind: str) -> int:
         """A descriptor on which plain I/O fails as it must: made once, shared by all."""
         if (fd := self.placeholders.get(kind)) is not None:

@@ -52,8 +52,11 @@ def shim_image() -> int:
         raise CannotStart(
             "the shim is not built: run `make build` in the source tree, or install a wheel"
         ) from None
-    fd = os.memfd_create("ring3", os.MFD_CLOEXEC)
-    os.write(fd, code)
+    low = os.memfd_create("ring3", os.MFD_CLOEXEC)
+    os.write(low, code)
+    # Out of the way of 3 and 4, where the child gets its pipe and socket before it execs this.
+    fd = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(low)
     return fd
 
 

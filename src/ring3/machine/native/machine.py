@@ -490,3 +490,20 @@ class NativeMachine:
         for process in list(self.processes.values()):
             self.kill(process)
         self.reactor.interrupt()
+
+    def release(self) -> None:
+        """Collect the dead vehicles and close what the machine holds. Both threads are gone (or,
+        the one that watches, about to find its epoll closed)."""
+        for process in list(self.processes.values()):
+            try:
+                os.wait4(process.pid, WALL)  # killed above: this does not take long
+            except ChildProcessError:
+                pass  # the caller's own wait was faster (the zygote is an ordinary child)
+            self.reactor.forget(process.pidfd)
+            os.close(process.pidfd)
+        self.processes.clear()
+        self.vehicles.clear()
+        self.bindings.release()
+        if self.listener >= 0:
+            os.close(self.listener)
+            self.listener = -1

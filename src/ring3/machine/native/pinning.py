@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import random
 import time
+
 from ring3.abi.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
