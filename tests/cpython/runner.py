@@ -39,10 +39,11 @@ MODULES = (
     "test_thread test_tempfile test_shutil test_pathlib test_posix test_os test_time "
     "test_selectors test_eintr test_signal test_largefile test_genericpath test_posixpath "
     "test_fileio test_dbm_dumb test_zipfile test_tarfile test_mailbox test_subprocess "
-    "test_threading test_socket"
+    "test_threading test_socket test_asyncio.test_unix_events test_asyncio.test_subprocess "
+    "test_asyncio.test_events"
 ).split()
 LONG = (
-    "test_io test_asyncio.test_unix_events test_asyncio.test_subprocess test_asyncio.test_events "
+    "test_io "
     "test_multiprocessing_fork test_multiprocessing_spawn test_concurrent_futures test_asyncore "
     "test_httpservers"
 ).split()
