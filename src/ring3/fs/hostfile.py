@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ring3.abi.errno import ENODATA, EPERM, ESTALE
+from ring3.abi.errno import ENODATA, EPERM, ESTALE, Errno
 from ring3.abi.fcntl import O_ACCMODE, O_APPEND, O_NOATIME, O_SYNC, O_TRUNC
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.fs.hosterror import refused
@@ -93,6 +93,18 @@ class HostFile(HostInode):
             os.close(fd)
             raise ESTALE("replaced on the host")
         return fd
+
+    def lock_fd(self) -> int | None:
+        """A host description that stands for the guests' locks (``ipc.locks``): programs outside
+        see them. None where the guest may not write: it cannot keep anybody out there."""
+        if self.fs.readonly:
+            return None
+        for mode in (os.O_RDWR, os.O_RDONLY):
+            try:
+                return self.host_open(mode)
+            except Errno:
+                continue
+        return None
 
     def open_name(self, at: int, wanted: int) -> int:
         try:

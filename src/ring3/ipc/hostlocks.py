@@ -7,6 +7,7 @@ request that meets a lock from outside is tried again after a while.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 FLOCK = struct.Struct("hhqqi4x")
 OFFSET_MAX = (1 << 63) - 1
+REFUSED = (errno.EAGAIN, errno.EACCES)
+"""What the host says of a lock in the way; anything else (a filesystem without locks, a file we
+may only read) keeps guests from nothing among themselves."""
 RETRY_NS = 20_000_000
 
 
@@ -42,8 +46,9 @@ class Mirror:
             length = 0 if end == OFFSET_MAX else end - start + 1
             try:
                 fcntl.fcntl(self.fd, F_OFD_SETLK, FLOCK.pack(kind, os.SEEK_SET, start, length, 0))
-            except OSError:
-                return False
+            except OSError as error:
+                if error.errno in REFUSED:
+                    return False
         return True
 
     def first_conflict(self, first: int, last: int, kind: int) -> tuple[int, Range] | None:
@@ -64,8 +69,8 @@ class Mirror:
             how = fcntl.LOCK_EX if F_WRLCK in kinds else fcntl.LOCK_SH
         try:
             fcntl.flock(self.fd, how | fcntl.LOCK_NB)
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno not in REFUSED
         return True
 
     def __del__(self) -> None:
