@@ -7,17 +7,16 @@ import os
 from ring3.abi.errno import EACCES, EPERM, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_RDONLY
 from ring3.abi.hints import TYPE_CHECKING
-from ring3.fs.hostdir import HostDir
-from ring3.fs.hostfile import HostFile
 from ring3.fs.memfile import MemFile
-from ring3.fs.meminode import MemDir, MemInode, MemSpecial, MemSymlink
+from ring3.fs.meminode import MemInode, MemSpecial, MemSymlink
 from ring3.fs.store import extents, send
 from ring3.vfs.inode import FOREVER, Inode, Stat
 from ring3.vfs.regular import RegularFile, reopen
 
 if TYPE_CHECKING:
+    from ring3.fs.facedir import FaceDir
     from ring3.fs.overlay import OverlayFs
-    from ring3.vfs.inode import Entry, Walker
+    from ring3.vfs.inode import Walker
 
 COPIED_XATTRS = (b"user.", b"security.capability")
 
@@ -84,8 +83,7 @@ class Face(MemInode):
         face: MemInode = self
         while face.where is not None:
             parent, name = face.where
-            assert isinstance(parent, FaceDir)
-            if name in parent.entries or name in parent.white:
+            if name in parent.entries or name in parent.white:  # type: ignore[attr-defined]
                 return
             parent.entries[name] = face
             face = parent
@@ -148,11 +146,16 @@ class FaceFile(MemFile, Face):
             super().fill(st)
 
     # --- content -----------------------------------------------------------------------------
+    def host_open(self, flags: int) -> int:
+        if self.below and flags & O_ACCMODE == O_RDONLY:
+            assert self.lower is not None
+            return self.lower.host_open(flags)
+        return super().host_open(flags)
+
     def description(self, flags: int) -> RegularFile:
         if self.below and flags & O_ACCMODE == O_RDONLY:
-            lower = self.lower
-            assert isinstance(lower, HostFile)
-            return RegularFile(self, lower.host_open(flags), flags)
+            assert self.lower is not None
+            return RegularFile(self, self.lower.host_open(flags), flags)
         return super().description(flags)
 
     def content(self) -> int:
@@ -174,9 +177,8 @@ class FaceFile(MemFile, Face):
         if not self.below:
             super().load_into(fd)
             return
-        lower = self.lower
-        assert isinstance(lower, HostFile)
-        source = lower.host_open(O_RDONLY)
+        assert self.lower is not None
+        source = self.lower.host_open(O_RDONLY)
         try:
             os.ftruncate(fd, self.size)
             for start, end in extents(source, 0, self.size):
@@ -228,98 +230,3 @@ class FaceLink(MemSymlink, Face):
 
 class FaceSpecial(MemSpecial, Face):
     __slots__ = ()
-
-
-class FaceDir(MemDir, Face):
-    """``entries``: what is in the upper layer; ``white``: lower names that are hidden."""
-
-    __slots__ = ("white",)
-
-    fs: OverlayFs
-
-    def __init__(self, fs: OverlayFs, ino: int, mode: int, uid: int, gid: int) -> None:
-        super().__init__(fs, ino, mode, uid, gid)
-        self.white: set[bytes] = set()
-
-    def fill(self, st: Stat) -> None:
-        st.size = 4096
-
-    def stat(self) -> Stat:
-        return Face.stat(self)
-
-    def refresh(self) -> None:
-        Face.refresh(self)
-
-    def lookup(self, name: bytes) -> Inode | None:
-        inode = self.entries.get(name)
-        if inode is not None:
-            inode.refresh()
-            return inode
-        lower = self.lower
-        if lower is None or name in self.white:
-            return None
-        below = lower.lookup(name)
-        return None if below is None else self.fs.face(below, self, name)
-
-    def absent(self, name: bytes) -> str:
-        if self.lower is None or name in self.white:
-            return ""
-        return self.lower.absent(name)
-
-    def iterate(self) -> list[Entry]:
-        lower = self.lower
-        if lower is None:
-            return super().iterate()
-        if not isinstance(lower, HostDir):
-            return self.iterate_mixed(lower)
-        entries, white, number = self.entries, self.white, self.fs.number
-        dev = lower.st.st_dev
-        found = []
-        left = dict(entries)
-        for name, ino, mode in lower.iterate():
-            inode = left.pop(name, None)
-            if inode is not None:
-                found.append((name, inode.ino, inode.mode))
-            elif name not in white:
-                found.append((name, number(dev, ino), mode))
-        found += [(name, inode.ino, inode.mode) for name, inode in left.items()]
-        return found
-
-    def iterate_mixed(self, lower: Inode) -> list[Entry]:
-        """As ``iterate`` for a lower directory whose entries lie on several devices."""
-        names = dict.fromkeys([name for name, _, _ in lower.iterate()] + list(self.entries))
-        inodes = [(name, self.lookup(name)) for name in names]
-        return [(name, inode.ino, inode.mode) for name, inode in inodes if inode is not None]
-
-    def is_empty(self) -> bool:
-        return not self.entries and not self.iterate()
-
-    def changed(self) -> None:
-        self.own()
-        super().changed()
-
-    def insert(self, name: bytes, inode: MemInode) -> None:
-        self.own()
-        super().insert(name, inode)
-        assert isinstance(inode, Face)
-        inode.where = (self, name)
-
-    def take_out(self, name: bytes, inode: MemInode) -> None:
-        self.own()
-        self.entries.pop(name, None)
-        if self.lower is not None and name not in self.white:
-            if self.lower.lookup(name) is not None:
-                self.white.add(name)
-        if inode.is_dir:
-            self.nlink -= 1
-        self.changed()
-
-    def symlink(self, name: bytes, target: bytes, uid: int, gid: int) -> Inode:
-        inode = FaceLink(self.fs, self.fs.new_ino(), target, uid, gid)
-        self.insert(name, inode)
-        return inode
-
-    def mknod(self, name: bytes, mode: int, rdev: int, uid: int, gid: int) -> Inode:
-        inode = FaceSpecial(self.fs, self.fs.new_ino(), mode, uid, gid, rdev)
-        self.insert(name, inode)
-        return inode

@@ -162,9 +162,13 @@ class HostFs(Filesystem):
         if self.writable:
             os.sync()
 
-    def shutdown(self) -> None:
+    def close_directories(self) -> None:
+        """Close the descriptors of all directories; they are opened again when needed."""
         for directory in list(self.open_dirs):
             directory.close()
+
+    def shutdown(self) -> None:
+        self.close_directories()
         self.close()
 
     def close(self) -> None:

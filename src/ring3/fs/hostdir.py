@@ -61,8 +61,13 @@ class HostDir(HostInode):
     # --- names -------------------------------------------------------------------------------
     def lookup(self, name: bytes) -> Inode | None:
         try:
-            st = os.lstat(name, dir_fd=self.fd if self.fd >= 0 else self.dir_fd())
-        except (FileNotFoundError, ENOENT):
+            fd = self.fd if self.fd >= 0 else self.dir_fd()
+        except ENOENT:
+            raise ESTALE("removed on the host") from None
+        try:
+            st = os.lstat(name, dir_fd=fd)
+        except FileNotFoundError:
+            self.check_alive()
             return None
         except ValueError:
             return None  # an embedded NUL cannot come from a path, but from Python callers
@@ -70,6 +75,10 @@ class HostDir(HostInode):
             raise refused(error) from None
         self.used = True
         return self.fs.inode_for(st, self, name)
+
+    def check_alive(self) -> None:
+        if not os.fstat(self.dir_fd()).st_nlink:
+            raise ESTALE("removed on the host")
 
     def iterate(self) -> list[Entry]:
         try:

@@ -143,6 +143,12 @@ class MemFile(MemInode):
         bindable = flags & O_ACCMODE == O_RDONLY or not self.fs.is_tight()
         return RegularFile(self, reopen(fd, flags), flags, bindable)
 
+    def host_open(self, flags: int) -> int:
+        try:
+            return reopen(self.content(), flags)
+        finally:
+            self.settle()
+
     def truncate(self, size: int) -> None:
         if not 0 <= size <= MAX_SIZE:
             raise EFBIG

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from ring3.abi.errno import EINVAL, ENODATA, ENOTDIR, ENXIO, EOPNOTSUPP, EPERM
+from ring3.abi.errno import EINVAL, ENODATA, ENODEV, ENOTDIR, ENXIO, EOPNOTSUPP, EPERM
 from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar, Protocol
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 
@@ -200,12 +200,16 @@ class Inode:
 
     # --- directories -------------------------------------------------------------------------
     def lookup(self, name: bytes) -> Inode | None:
-        """The inode *name* leads to, attributes fresh, or None. Never "." or ".."."""
+        """The inode *name* leads to, attributes fresh, or None. Never "." or "..". ESTALE if this
+        directory itself is no longer there: the walk is made again, trusting nothing."""
         raise ENOTDIR
 
     def absent(self, name: bytes) -> str:
         """Why *name* is not here, where there is more to say than that it is not."""
         return ""
+
+    def check_alive(self) -> None:
+        """ESTALE if this directory was removed behind the VFS's back."""
 
     def iterate(self) -> list[Entry]:
         """All entries but "." and ".."."""
@@ -267,6 +271,11 @@ class Inode:
         ``vfs.open`` opens by itself). *flags* are open(2)'s without the creation flags; O_TRUNC
         stays set where content is to be dropped."""
         raise ENXIO
+
+    def host_open(self, flags: int) -> int:
+        """A new host descriptor of a regular file's content, with the access mode of *flags*; the
+        caller closes it. ENODEV where no host object holds the content."""
+        raise ENODEV
 
     def check_special(self) -> None:
         """Refuse here if this FIFO, socket or device must not be opened."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from ring3.abi.errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV
+from ring3.abi.errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ESTALE, EXDEV
 from ring3.abi.fcntl import (
     RESOLVE_BENEATH,
     RESOLVE_IN_ROOT,
@@ -116,7 +116,30 @@ def descend(
     links: int = 0,
 ) -> Walked:
     """The walk itself. *scope* is what RESOLVE_BENEATH and RESOLVE_IN_ROOT confine it to (the
-    start, by default); *links* counts those already followed on behalf of the same call."""
+    start, by default); *links* counts those already followed on behalf of the same call.
+
+    A name that led to what the host has removed meanwhile is looked up again, once."""
+    try:
+        return step_down(who, base, path, flags, resolve, scope, links, False)
+    except ESTALE:
+        pass
+    try:
+        return step_down(who, base, path, flags, resolve, scope, links, True)
+    except ESTALE as error:
+        raise ENOENT(error.reason) from None
+
+
+def step_down(
+    who: Walker,
+    base: Place | None,
+    path: bytes,
+    flags: int,
+    resolve: int,
+    scope: Place | None,
+    links: int,
+    again: bool,
+) -> Walked:
+    """``descend``; *again*: trust no cached name of a volatile tree."""
     root = who.fs.root
     start = base or who.fs.cwd
     if not path and not flags & EMPTY:
@@ -130,6 +153,7 @@ def descend(
     mount, dentry = start.mount, start.dentry
     cred = who.cred
     now = monotonic()
+    limit = FOREVER if again else now
     stripped = path.rstrip(b"/")
     slash = len(stripped) != len(path)
     pending = stripped.split(b"/")
@@ -148,6 +172,8 @@ def descend(
             raise EACCES
         last = not pending
         if last and flags & PARENT:
+            if dentry.fresh_until != FOREVER:
+                inode.check_alive()
             return Walked(mount, dentry, name, slash, links)
         if name == DOT:
             looked = False
@@ -157,7 +183,9 @@ def descend(
             looked = False
             continue
         child = dentry.children.get(name)
-        looked = child is None or child.fresh_until < now or (last and child.fresh_until != FOREVER)
+        looked = (
+            child is None or child.fresh_until < limit or (last and child.fresh_until != FOREVER)
+        )
         if looked:
             if len(name) > NAME_MAX:
                 raise ENAMETOOLONG

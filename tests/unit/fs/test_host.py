@@ -63,7 +63,7 @@ class TestConfinement:
         """The host swaps a directory whose descriptor is not held for a link to outside."""
         tree = grant(folder)
         held = tree.at("d")
-        tree.mount.fs.shutdown()  # closes the directory descriptors
+        tree.mount.fs.close_directories()  # type: ignore[attr-defined]
         (folder / "d").rename(folder / "moved")
         (folder / "d").symlink_to(folder.parent)
         with pytest.raises(Errno):
@@ -74,7 +74,7 @@ class TestConfinement:
     def test_a_directory_swapped_for_another_is_noticed(self, folder: Path) -> None:
         tree = grant(folder)
         held = tree.at("d")
-        tree.mount.fs.shutdown()
+        tree.mount.fs.close_directories()  # type: ignore[attr-defined]
         (folder / "d").rename(folder.parent / "outside")
         (folder / "d").mkdir()
         with pytest.raises((ESTALE, ENOENT)):
@@ -196,6 +196,25 @@ class TestFreshness:
         (folder / "d" / "in").unlink()
         with pytest.raises(ENOENT):
             tree.at("d/in")
+
+    def test_a_directory_made_anew_on_the_host_is_found_at_once(self, folder: Path) -> None:
+        tree = grant(folder, writable=True)
+        tree.fs.cwd = tree.at("d")
+        assert tree.read("/d/in") == b"inner"
+        (folder / "d" / "in").unlink()
+        (folder / "d").rmdir()
+        (folder / "d").mkdir()
+        (folder / "d" / "in").write_text("anew")
+        assert tree.read("/d/in") == b"anew"
+        (folder / "d" / "in").unlink()
+        (folder / "d").rmdir()
+        (folder / "d").mkdir()
+        tree.write("/d/made", b"by the guest")
+        assert (folder / "d" / "made").read_bytes() == b"by the guest"
+        with pytest.raises(ENOENT):  # the guest still stands in the first one
+            tree.at("in")
+        with pytest.raises(ENOENT):
+            tree.write("new", b"")
 
     def test_an_open_file_is_followed_beyond_its_name(self, folder: Path) -> None:
         tree = grant(folder, writable=True)

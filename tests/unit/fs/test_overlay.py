@@ -13,6 +13,7 @@ from ring3.abi.errno import ENOENT, ENOTEMPTY
 from ring3.fs.host import HostFs
 from ring3.fs.overlay import FIRST_OWN_INO, OverlayFs
 from ring3.fs.skeleton import SkeletonFs
+from ring3.fs.tmpfs import TmpFs
 from ring3.vfs import attributes, ops
 from ring3.vfs import file as files
 from ring3.vfs.file import File
@@ -184,6 +185,33 @@ class TestRename:
         assert tree.names("/f") == [b"e", b"x"]
 
 
+@pytest.mark.parametrize("kind", ["tmpfs", "overlay"])
+def test_any_filesystem_may_be_below(kind: str, lower: Path) -> None:
+    """A memory filesystem, or another overlay, as the lower layer stays as it is."""
+    below = Tree(TmpFs(mode=0o755) if kind == "tmpfs" else OverlayFs(HostFs(os.fsencode(lower))))
+    below.mkdir("/dir")
+    below.write("/dir/small", b"small")
+    below.write("/large", b"l" * 200000)
+    tree = Tree(OverlayFs(below.mount.fs))
+    reader = tree.open("/large")
+    tree.write("/dir/new", b"new")
+    for path, data in (("/dir/small", b"SMALL"), ("/large", b"LARGE")):
+        file = tree.open(path, os.O_RDWR)
+        file.write(data)
+        file.drop()
+    assert reader.read(6) == b"LARGEl"
+    reader.drop()
+    assert tree.read("/dir/small") == b"SMALL"
+    assert below.read("/dir/small") == b"small"
+    assert below.read("/large") == b"l" * 200000
+    assert below.names("/dir") == [b"small"]
+    assert changes(tree) == [
+        ("added", "/dir/new"),
+        ("modified", "/dir/small"),
+        ("modified", "/large"),
+    ]
+
+
 def test_inode_numbers_in_listings_are_those_of_stat(tree: Tree) -> None:
     tree.write("/own", b"")
     attributes.chmod(tree.cred, tree.at("/d"), 0o700)
@@ -209,11 +237,26 @@ def test_a_number_that_the_host_gives_to_another_file(tree: Tree, lower: Path) -
     assert tree.read("/d/z") == b"x"
     assert tree.read("/d/x") == b"changed by the guest"
     attributes.chmod(tree.cred, tree.at("/d/e"), 0o700)
-    tree.mount.fs.lower.shutdown()  # type: ignore[attr-defined]  # closes directory descriptors
+    tree.mount.fs.lower.close_directories()  # type: ignore[attr-defined]
     (lower / "d" / "e").rename(lower / "d" / "other")
     assert tree.stat("/d/other").mode & 0o7777 == 0o755
     assert tree.stat("/d/e").mode & 0o7777 == 0o700
     assert tree.names("/d/other") == [b"y"]
+
+
+def test_what_the_guest_made_outlives_the_hosts_directory(tree: Tree, lower: Path) -> None:
+    tree.write("/d/e/mine", b"kept")
+    for path in (lower / "d" / "e" / "y", lower / "d" / "x"):
+        path.unlink()
+    (lower / "d" / "e").rmdir()
+    (lower / "d").rmdir()
+    assert tree.read("/d/e/mine") == b"kept"
+    assert tree.names("/d/e") == [b"mine"]
+    assert tree.names("/d") == [b"e"]
+    tree.write("/d/more", b"m")
+    assert tree.stat("/d").nlink == 3
+    with pytest.raises(ENOENT):
+        tree.at("/d/x")
 
 
 def test_sparse_files_stay_sparse(tmp_path: Path) -> None:
