@@ -336,21 +336,21 @@ def leave(status: int) -> int:
 def report(kernel: Kernel, options: GuestOptions) -> None:
     """What was asked to be told when the guest is gone."""
     if options.denials or (options.denials is None and os.isatty(2)):
-        found = list(kernel.world.refusals)
-        for refusal in found[:MOST_REFUSALS]:
+        refusals = list(kernel.world.refusals)
+        for refusal in refusals[:MOST_REFUSALS]:
             say(str(refusal))
-        if len(found) > MOST_REFUSALS:
-            say(f"and {len(found) - MOST_REFUSALS} refusals more")
+        if len(refusals) > MOST_REFUSALS:
+            say(f"and {len(refusals) - MOST_REFUSALS} refusals more")
     if options.log:
         os.write(2, kernel.log().encode("utf-8", "surrogateescape"))
     if options.diff or options.keep:
         from ring3.cli.changes import keep, print_changes
 
-        found = list(kernel.view.changes())
+        changed = list(kernel.view.changes())
         if options.diff:
-            print_changes(found)
+            print_changes(changed)
         if options.keep:
-            keep(found, options.keep)
+            keep(changed, options.keep)
 
 
 def checked(argv: list[str] | None, usage: str) -> list[str]:

@@ -223,7 +223,11 @@ class PathFilter:
         if number == AT_FDCWD:
             return False
         file = x.task.fds.files.get(number)
-        return file is not None and file.target() in self.paths
+        if file is None:
+            return False
+        from ring3.trace.descriptors import link_of
+
+        return link_of(x, file) in self.paths
 
 
 PATH_NAMES = ("path", "name", "file", "dir")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ring3.abi.errno import EFAULT
-from ring3.abi.hints import TYPE_CHECKING, Any, Protocol
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.misc import PATH_MAX
 from ring3.trace import text
 from ring3.trace.names import names
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Decoder = Callable[["Frame", int], str]
     """Prints one argument: the frame and the argument's register."""
-
-DELETED = b" (deleted)"
 
 
 class Style:
@@ -41,20 +39,6 @@ class Style:
         """-Y: command names after process ids"""
         self.names = False
         """-N: names of arguments"""
-
-
-class Pathed(Protocol):
-    """An open file as far as a trace wants it."""
-
-    def target(self) -> bytes: ...
-
-
-def bracketed(path: bytes, hexes: int) -> str:
-    """``</path>``, ``</path>(deleted)``"""
-    gone = path.endswith(DELETED)
-    shown = quote(path.removesuffix(DELETED), hexes)[1:-1]
-    shown = shown.replace("<", "\\74").replace(">", "\\76")
-    return f"<{shown}>(deleted)" if gone else f"<{shown}>"
 
 
 class Frame:
@@ -176,13 +160,12 @@ class Frame:
 
     def fd_path(self, number: int) -> str:
         """``</path>`` of a descriptor, or nothing."""
-        file: Pathed | None = self.task.fds.files.get(number)
+        file = self.task.fds.files.get(number)
         if file is None:
             return ""
-        described = getattr(file, "trace_name", None)
-        if self.style.fds > 1 and described is not None:
-            return f"<{described()}>"
-        return bracketed(file.target(), self.style.hexes)
+        from ring3.trace.descriptors import described
+
+        return described(self, file)
 
     def array(self, at: int, count: int, size: int, show: Callable[[bytes], str]) -> str:
         """``[a, b]`` of *count* elements of *size* bytes.

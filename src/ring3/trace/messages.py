@@ -46,7 +46,7 @@ def data(x: Frame, fd: int, at: int, size: int) -> str:
 def netlink_protocol(x: Frame, fd: int) -> int | None:
     """The protocol of a netlink socket; None for any other file."""
     file = x.task.fds.files.get(signed(fd))
-    if getattr(file, "family", None) != so.AF_NETLINK:
+    if getattr(file, "domain", None) != so.AF_NETLINK:
         return None
     return int(getattr(file, "protocol", 0))
 

@@ -89,8 +89,8 @@ def short_form(name: str, word: int) -> tuple[Struct, int, int, int]:
         fields = ("st_mode", "st_rdev", "st_size")
         form = layout(name, word)
         order = sorted(fields, key=form.offset)
-        made = (form.select(*order), *(order.index(f) for f in fields))
-        SHORT_FORMS[name, word] = made
+        mode_at, rdev_at, size_at = (order.index(f) for f in fields)
+        made = SHORT_FORMS[name, word] = (form.select(*order), mode_at, rdev_at, size_at)
     return made
 
 

@@ -76,6 +76,8 @@ class HostMemory:
 
 
 class HostFile:
+    kind = "file"
+
     def __init__(self, path: str) -> None:
         self.path = path
 

@@ -26,7 +26,7 @@ class Actor:
         self.abi = "x86_64"
         self.memory = FakeMemory()
         self.sigmask = 0
-        opened = {n: Thing(target=lambda p=p: p) for n, p in (files or {}).items()}
+        opened = {n: Thing(target=lambda p=p: p, kind="file") for n, p in (files or {}).items()}
         self.fds = Thing(files=opened)
         self.world = Thing(tasks={})
         self.process = Thing(
