@@ -364,6 +364,18 @@ class NativeMachine:
             self.processes[v.tid] = process
             self.reactor.on_readable(process.pidfd, lambda: self.reap(process))
 
+    def is_newborn(self, v: NativeVehicle, tid: int, thread: bool) -> bool:
+        """Whether *tid* can be what *v*'s clone made. The number comes from memory that other
+        threads of the guest write: it must not name another vehicle, or a stranger on the host."""
+        if tid <= 0 or tid in self.vehicles or self.zygote is None:
+            return False
+        if thread:
+            return os.access(f"/proc/{v.process.pid}/task/{tid}", os.F_OK)
+        try:
+            return os.getsid(tid) == self.zygote.tid  # vehicles never leave that session
+        except OSError:
+            return False
+
     def adopt_thread(
         self, parent: NativeVehicle, child: Any, tid: int, slot: int, same_process: bool
     ) -> None:

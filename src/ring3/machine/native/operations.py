@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from ring3.abi.errno import EFAULT, EINVAL, ENOEXEC, Errno
+from ring3.abi.errno import EAGAIN, EFAULT, EINVAL, ENOEXEC, Errno
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.sched import (
     CLONE_CHILD_CLEARTID,
@@ -214,7 +214,15 @@ class Clone(Deferred):
                 space.slots_used.discard(slot)
                 machine.finished(v, last)
                 return
-            machine.adopt_thread(v, self.child, last, slot, bool(args.flags & CLONE_THREAD))
+            thread = bool(args.flags & CLONE_THREAD)
+            if not machine.is_newborn(v, last, thread):
+                machine.say(f"pid {v.task.process.pid}: a forged result of clone: killed")
+                v.pending_then = None
+                if self.then is not None:
+                    self.then(-EAGAIN.number)
+                machine.lost(v, 9)
+                return
+            machine.adopt_thread(v, self.child, last, slot, thread)
             machine.finished(v, 0)
 
         v.run([(NUMBERS["clone"], registers, 1)], done)
