@@ -227,16 +227,17 @@ class PtyMaster(HostStream):
         """Send the signals of the keys in *data* to the slave's foreground, in order."""
         cc = settings.cc
         keys = {cc[which]: signo for which, signo in KEYS if cc[which] != DISABLED}
-        quote = -1
+        quotes: list[int] = []
         if settings.canonical and settings.lflag & io.IEXTEN and cc[io.VLNEXT] != DISABLED:
-            quote = cc[io.VLNEXT]
-        if not self.quoted and quote not in data and not any(key in data for key in keys):
+            quotes = [cc[io.VLNEXT]]
+        if settings.iflag & io.ISTRIP:
+            data = bytes(byte & 0x7F for byte in data)
+        if not self.quoted and not any(key in data for key in (*keys, *quotes)):
             return
-        for byte in data:
-            key = byte & 0x7F if settings.iflag & io.ISTRIP else byte
+        for key in data:
             if self.quoted:
                 self.quoted = False
-            elif key == quote:
+            elif key in quotes:
                 self.quoted = True
             elif key in keys:
                 self.pair.control.signal(keys[key])

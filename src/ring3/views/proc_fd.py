@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ring3.abi.errno import EACCES, ENOENT, Errno
+from ring3.abi.errno import EACCES, ENOENT, ESRCH, Errno
 from ring3.abi.fcntl import O_CLOEXEC
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFLNK, S_IFREG
@@ -22,12 +22,23 @@ if TYPE_CHECKING:
 LINK_SIZE = 64
 
 
+def root_of(subject: Subject) -> Place:
+    """The root directory of a process. ESRCH for one that ended."""
+    world = subject.process.world
+    if subject.process is world.init and subject.task is None and world.mounts is not None:
+        return Place(world.mounts.root, world.mounts.root.root)
+    return subject.need_task().fs.root
+
+
 def cwd(subject: Subject) -> Place:
-    return subject.need_task().fs.cwd if has_files(subject) else missing()
+    return subject.need_task().fs.cwd if has_files(subject) else root(subject)
 
 
 def root(subject: Subject) -> Place:
-    return subject.need_task().fs.root if has_files(subject) else missing()
+    try:
+        return root_of(subject)
+    except ESRCH:
+        return missing()
 
 
 def exe(subject: Subject) -> Place:

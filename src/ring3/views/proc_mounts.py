@@ -16,14 +16,12 @@ if TYPE_CHECKING:
 def view_of(subject: Subject) -> tuple[MountTable, Place]:
     """The mount namespace and root directory of a process. EINVAL for one that ended."""
     from ring3.abi.errno import EINVAL, ESRCH
+    from ring3.views.proc_fd import root_of
 
     try:
-        task = subject.need_task()
+        root = root_of(subject)
     except ESRCH:
         raise EINVAL("the process has ended") from None
-    if not hasattr(task, "fs"):
-        raise EINVAL("the process has no files")
-    root = task.fs.root
     table: MountTable | None = root.mount.table
     if table is None:
         raise EINVAL("the root directory is not mounted any more")

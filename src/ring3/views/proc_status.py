@@ -187,13 +187,16 @@ def cmdline(subject: Subject, who: Walker) -> bytes:
 
 
 def environ(subject: Subject, who: Walker) -> bytes:
-    subject.need_task()
-    return subject.process.environment
+    return subject.process.environment if has_memory(subject) else b""
 
 
 def auxv(subject: Subject, who: Walker) -> bytes:
-    subject.need_task()
-    return subject.process.auxv
+    return subject.process.auxv if has_memory(subject) else b""
+
+
+def has_memory(subject: Subject) -> bool:
+    """Not a zombie, and not the kernel's own process 1."""
+    return subject.task is not None and subject.process.state != "zombie"
 
 
 def comm(subject: Subject, who: Walker) -> bytes:
@@ -342,7 +345,8 @@ def sessionid(subject: Subject, who: Walker) -> bytes:
 
 
 def coredump_filter(subject: Subject, who: Walker) -> bytes:
-    subject.need_task()
+    if not has_memory(subject):
+        return b""
     return b"%08x\n" % subject.process.coredump_filter
 
 
@@ -353,7 +357,8 @@ def set_coredump_filter(subject: Subject, who: Walker, data: bytes) -> None:
 def timerslack_ns(subject: Subject, who: Walker) -> bytes:
     if not who.cred.capable(CAP_SYS_NICE) and getattr(who, "process", None) is not subject.process:
         raise EPERM("CAP_SYS_NICE")
-    return b"%d\n" % sched_of(subject.need_task()).slack_ns
+    task = subject.task
+    return b"%d\n" % (sched_of(task).slack_ns if task is not None else 0)
 
 
 def set_timerslack_ns(subject: Subject, who: Walker, data: bytes) -> None:

@@ -10,13 +10,13 @@ import time
 
 from ring3.abi.errno import EPERM
 from ring3.abi.hints import TYPE_CHECKING
+from ring3.abi.time import CLOCK_BOOTTIME
 from ring3.views.host import fields, host_text
 
 if TYPE_CHECKING:
     from ring3.task.world import World
     from ring3.vfs.inode import Walker
 
-CLOCK_BOOTTIME = 7
 SECOND_NS = 1_000_000_000
 DEVICES = (
     b"Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n"

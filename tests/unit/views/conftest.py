@@ -12,6 +12,8 @@ from ring3.kernel_setup import register_openers
 from ring3.task.task import Task
 from ring3.vfs import special
 from ring3.vfs.context import FsContext
+from ring3.vfs.directory import DirFile
+from ring3.vfs.file import File
 from ring3.vfs.open import open_at
 from ring3.vfs.path import Place, walk
 from ring3.view import View, default_view
@@ -41,7 +43,7 @@ class Guest:
         """All of a file."""
         t = t or self.t
         number = self.open(path, t=t)
-        file = t.fds.get(number)
+        file: File = t.fds.get(number)
         found = b""
         while data := file.read(65536):
             found += data
@@ -50,14 +52,14 @@ class Guest:
 
     def names(self, path: str) -> list[str]:
         number = self.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        file = self.t.fds.get(number)
-        found = [name.decode() for name, _, _ in file.listing()]  # type: ignore[attr-defined]
+        file: DirFile = self.t.fds.get(number, DirFile)
+        found = [name.decode() for name, _, _ in file.listing()]
         self.t.fds.close(number)
         return sorted(n for n in found if n not in (".", ".."))
 
     def write(self, path: str, data: bytes) -> None:
         number = self.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        file = self.t.fds.get(number)
+        file: File = self.t.fds.get(number)
         while data:
             data = data[file.write(data) :]
         self.t.fds.close(number)

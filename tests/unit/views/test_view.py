@@ -187,11 +187,11 @@ def test_secret_files_are_seen_but_not_opened(
     secret = root.lookup(b"shadow")
     assert secret is not None and secret.stat().size == 1
     with pytest.raises(EACCES) as refused:
-        secret.host_open(os.O_RDONLY)  # type: ignore[attr-defined]
+        secret.host_open(os.O_RDONLY)
     assert "--ro" in str(refused.value)
     plain = root.lookup(b"open")
     assert plain is not None
-    os.close(plain.host_open(os.O_RDONLY))  # type: ignore[attr-defined]
+    os.close(plain.host_open(os.O_RDONLY))
 
 
 def test_secret_directories_are_not_entered(
