@@ -18,6 +18,7 @@ from ring3.machine.base import Fault, Result, UserContext
 from ring3.syscalls.families import FAMILIES
 from ring3.syscalls.trap import Gate, any_attention
 from ring3.task.lifecycle import new_init, process_gone
+from ring3.task.limits import default_limits, raise_own_limit
 from ring3.task.signals import RUN, SigInfo, deliver, force, send_to_task
 from ring3.task.task import FILTERED, OBSERVED, Task
 from ring3.task.world import World
@@ -140,6 +141,8 @@ class Kernel:
         self.world.hostname = hostname.encode()
         self.supervision = Supervision(self.world)
         self.world.supervisor = self.supervision
+        self.default_limits = default_limits()
+        raise_own_limit()
         self.env = env
         self.uid = os.getuid() if uid is None else uid
         self.gid = os.getgid() if gid is None else gid

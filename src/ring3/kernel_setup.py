@@ -9,7 +9,6 @@ from ring3.task.credentials import Credentials
 from ring3.task.exec import StackBuilder, build_image, load_program
 from ring3.task.fdtable import FdTable
 from ring3.task.lifecycle import become
-from ring3.task.limits import default_limits
 from ring3.task.process import Process, ProcessGroup, Session
 from ring3.task.task import Task
 from ring3.vfs.context import FsContext
@@ -87,7 +86,7 @@ def new_task(kernel: Kernel, cwd: str) -> Task:
     session = Session(pid, process)
     world.sessions[pid] = session
     process.join(ProcessGroup(pid, session))
-    process.limits = default_limits()
+    process.limits = dict(kernel.default_limits)
     world.processes[pid] = process
     task = Task(world, pid, process)
     process.leader = task

@@ -31,7 +31,14 @@ from ring3.abi.ioctl import (
     SIOCSIFNETMASK,
     TIOCOUTQ,
 )
-from ring3.abi.socket import AF_INET
+from ring3.abi.socket import (
+    AF_INET,
+    ARPHRD_LOOPBACK,
+    IFF_LOOPBACK,
+    IFF_LOWER_UP,
+    IFF_RUNNING,
+    IFF_UP,
+)
 from ring3.net.address import LOOPBACK4, store_inet
 from ring3.net.network import LOOPBACK_INDEX, LOOPBACK_MTU
 
@@ -40,12 +47,7 @@ if TYPE_CHECKING:
     from ring3.net.socket import Socket
 
 LOOPBACK_NAME: Final = b"lo"
-IFF_UP: Final = 1
-IFF_LOOPBACK: Final = 8
-IFF_RUNNING: Final = 0x40
-IFF_LOWER_UP: Final = 0x10000
 LOOPBACK_FLAGS: Final = IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_LOWER_UP
-ARPHRD_LOOPBACK: Final = 772
 IFNAMSIZ: Final = 16
 IFREQ: Final = {64: 40, 32: 32}
 """sizeof(struct ifreq) by word size."""

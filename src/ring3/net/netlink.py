@@ -25,6 +25,7 @@ from ring3.abi.socket import (
     AF_INET6,
     AF_NETLINK,
     AF_UNSPEC,
+    ARPHRD_LOOPBACK,
     IFA_ADDRESS,
     IFA_CACHEINFO,
     IFA_F_PERMANENT,
@@ -67,7 +68,7 @@ from ring3.abi.socket import (
 )
 from ring3.net.address import LOOPBACK4, LOOPBACK6, load_netlink, store_netlink
 from ring3.net.datagram import Datagram, QueueSocket
-from ring3.net.interfaces import ARPHRD_LOOPBACK, LOOPBACK_FLAGS, LOOPBACK_NAME
+from ring3.net.interfaces import LOOPBACK_FLAGS, LOOPBACK_NAME
 from ring3.net.network import LOOPBACK_INDEX, LOOPBACK_MTU
 
 if TYPE_CHECKING:

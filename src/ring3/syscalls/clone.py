@@ -5,6 +5,7 @@ from __future__ import annotations
 from ring3.abi.errno import EFAULT, EINVAL, EPERM, Errno
 from ring3.abi.hints import Annotated
 from ring3.abi.sched import (
+    CLONE_ARGS_SIZE_VER0,
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
     CLONE_CLEAR_SIGHAND,
@@ -43,7 +44,6 @@ NAMESPACES = (
 )  # fmt: skip
 CloneFlags = Annotated[int, Scalar(0, signed=False, flags="clone", kind="flags")]
 NO_NAMESPACES = "no namespaces: CLONE_NEW* give EPERM"
-CLONE_ARGS_SIZE_VER0 = 64
 CLONE_ARGS_KNOWN = 88
 
 

@@ -11,6 +11,7 @@ from ring3.abi.capability import (
 )
 from ring3.abi.errno import EINVAL, EPERM
 from ring3.abi.hints import TYPE_CHECKING
+from ring3.abi.misc import NGROUPS_MAX
 from ring3.abi.types import U32, In, Int, Out, Uid
 from ring3.syscalls.table import syscall
 from ring3.task.credentials import Credentials, after_setfsuid, after_setuid
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 UNCHANGED = 0xFFFFFFFF
 """(uid_t)-1: leave this id as it is; not a valid id."""
-NGROUPS_MAX = 65536
 
 
 def commit(t: Task, new: Credentials) -> None:

@@ -8,6 +8,11 @@ from __future__ import annotations
 from ring3.abi.capability import CAP_KILL
 from ring3.abi.errno import EINVAL, EPERM, ESRCH, Errno
 from ring3.abi.hints import TYPE_CHECKING
+from ring3.abi.poll import (
+    PIDFD_SIGNAL_PROCESS_GROUP,
+    PIDFD_SIGNAL_THREAD,
+    PIDFD_SIGNAL_THREAD_GROUP,
+)
 from ring3.abi.signal import SI_TKILL, SIGCONT
 from ring3.abi.types import Fd, In, Pid, Signal, UInt
 from ring3.syscalls.signal import Info
@@ -22,9 +27,6 @@ if TYPE_CHECKING:
     from ring3.task.task import Task
 
 INT_MIN = -(1 << 31)
-PIDFD_SIGNAL_THREAD = 1
-PIDFD_SIGNAL_THREAD_GROUP = 2
-PIDFD_SIGNAL_PROCESS_GROUP = 4
 
 
 def may_signal(t: Task, process: Process, signo: int) -> None:

@@ -20,6 +20,7 @@ from ring3.abi.errno import (
 from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_WRONLY
 from ring3.abi.hints import Annotated, Any
 from ring3.abi.ipc import MQ_PRIO_MAX
+from ring3.abi.misc import NAME_MAX
 from ring3.abi.resource import RLIM_INFINITY, RLIMIT_MSGQUEUE
 from ring3.abi.signal import NSIG, SI_MESGQ, SIGEV_NONE, SIGEV_SIGNAL
 from ring3.abi.types import (
@@ -53,7 +54,6 @@ from ring3.syscalls.records import Timespec64
 from ring3.syscalls.table import RESULT, syscall
 from ring3.syscalls.transfer import check_range
 from ring3.task.task import Task
-from ring3.vfs.inode import NAME_MAX
 
 Sigevent = Annotated[
     "tuple[int, int, int]", Packed["tuple[int, int, int]"]("Qii48x", "Iii52x", kind="sigevent")

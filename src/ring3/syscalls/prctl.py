@@ -6,16 +6,19 @@ Source: kernel/sys.c, security/commoncap.c.
 from __future__ import annotations
 
 from ring3.abi import prctl as p
-from ring3.abi.capability import CAP_SETPCAP, CAP_SYS_RESOURCE
+from ring3.abi.capability import (
+    CAP_SETPCAP,
+    CAP_SYS_RESOURCE,
+    SECBIT_KEEP_CAPS,
+    SECBIT_NO_CAP_AMBIENT_RAISE,
+)
 from ring3.abi.errno import EINVAL, ENODEV, ENXIO, EPERM
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.types import Int, ULong
 from ring3.syscalls.table import syscall
 from ring3.task.credentials import (
     CAP_LAST,
-    SECBIT_KEEP_CAPS,
     SECBIT_LOCKS,
-    SECBIT_NO_CAP_AMBIENT_RAISE,
     SECBITS,
 )
 from ring3.task.scheduling import DEFAULT_SLACK_NS, sched_of

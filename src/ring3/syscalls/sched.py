@@ -23,7 +23,7 @@ from ring3.abi.sched import (
     SCHED_RESET_ON_FORK,
     SCHED_RR,
 )
-from ring3.abi.types import I32, Bytes, In, InOut, Int, Out, Pid, Timespec, UInt
+from ring3.abi.types import I32, PAGE_SIZE, Bytes, In, InOut, Int, Out, Pid, Timespec, UInt
 from ring3.syscalls.records import Timespec64
 from ring3.syscalls.resource import get_limit
 from ring3.syscalls.table import RESULT, syscall
@@ -37,7 +37,6 @@ FAIR = (SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE)
 RR_SLICE_NS = 100_000_000
 # size, policy, flags, nice, priority, runtime, deadline, period
 SCHED_ATTR = struct.Struct("<IIQiIQQQ")
-PAGE_SIZE = 4096
 
 
 def target(t: Task, pid: int) -> Task:

@@ -39,6 +39,7 @@ from ring3.abi.misc import (
 from ring3.abi.signal import SIGKILL, SIGSYS, SYS_SECCOMP
 from ring3.abi.types import Addr, In, Packed, UInt
 from ring3.security.seccomp import CHAIN_MOST, DATA, Filter, strictest
+from ring3.syscalls.signal import slowly
 from ring3.syscalls.table import syscall
 from ring3.task.jobs import terminate
 from ring3.task.sending import force
@@ -224,7 +225,7 @@ def filtered(t: Task, state: Seccomp) -> Result:
     first = t.seccomp is None
     t.seccomp = state
     t.attention |= FILTERED
-    return t.vehicle.slow_return(0) if first else 0
+    return slowly(t, lambda context: None) if first else 0
 
 
 def descends(other: Task, chain: tuple[Filter, ...]) -> bool:

@@ -14,6 +14,9 @@ from ring3.abi.capability import (
     CAP_LINUX_IMMUTABLE,
     CAP_MAC_OVERRIDE,
     CAP_MKNOD,
+    SECBIT_KEEP_CAPS,
+    SECBIT_NO_SETUID_FIXUP,
+    SECBIT_NOROOT,
 )
 from ring3.abi.hints import Any, Final
 
@@ -35,10 +38,6 @@ FS_CAPS: Final = sum(
 """What follows the file system uid (setfsuid(2))."""
 
 # securebits (include/uapi/linux/securebits.h); each is followed by its lock.
-SECBIT_NOROOT: Final = 1
-SECBIT_NO_SETUID_FIXUP: Final = 4
-SECBIT_KEEP_CAPS: Final = 16
-SECBIT_NO_CAP_AMBIENT_RAISE: Final = 64
 SECBITS: Final = 0xFF
 SECBIT_LOCKS: Final = 0xAA
 

@@ -21,7 +21,7 @@ from ring3.abi.signal import (
 from ring3.core.park import RESTART_BLOCK, RESTART_NOHAND, RESTART_NOINTR, RESTART_SYS
 from ring3.task.jobs import is_orphaned, stop, terminate
 from ring3.task.sending import dequeue, force, recompute, restore_mask, set_mask, show, take
-from ring3.task.sigframe import frame_for, pop_frame
+from ring3.task.sigframe import frame_for
 from ring3.task.siginfo import SigInfo
 from ring3.task.sigstate import DUMPING, NOT_FATAL, ONLY_KERNEL, STOPPING, Action
 from ring3.task.task import OBSERVED, SWAPPED_MASK
@@ -168,9 +168,14 @@ def report(task: Task, context: UserContext, info: SigInfo) -> None:
     )
 
 
-def sigreturn(task: Task, context: UserContext) -> None:
-    """rt_sigreturn(2): take the frame at the stack pointer apart. A bad one is SIGSEGV."""
-    if not pop_frame(task, context):
+def sigreturn(task: Task, context: UserContext, *, old: bool = False) -> None:
+    """rt_sigreturn(2): take the frame at the stack pointer apart. A bad one is SIGSEGV.
+
+    *old*: i386's sigreturn, whose frame is the one without siginfo.
+    """
+    frame = frame_for(task.abi)
+    pop = getattr(frame, "pop_old", frame.pop) if old else frame.pop
+    if not pop(task, context):
         task.world.log.say(
             f"{task.comm.decode('utf-8', 'replace')}[{task.tid}]: bad frame in rt_sigreturn"
             f" ip {context.regs.rip:x} sp {context.regs.rsp:x}"

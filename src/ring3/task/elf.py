@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import struct
 
-from ring3.abi.elf import EM_386, EM_X86_64, ET_DYN, ET_EXEC, PT_GNU_STACK, PT_INTERP, PT_LOAD
+from ring3.abi.elf import (
+    BINPRM_BUF_SIZE,
+    EM_386,
+    EM_X86_64,
+    ET_DYN,
+    ET_EXEC,
+    PT_GNU_STACK,
+    PT_INTERP,
+    PT_LOAD,
+)
 from ring3.abi.errno import EINVAL, EIO, ELIBBAD, ENOEXEC
 from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.types import PAGE_SIZE, PATH_MAX
@@ -19,8 +28,6 @@ if TYPE_CHECKING:
 MAGIC: Final = b"\x7fELF"
 HEADER: Final = struct.Struct("<16sHHIQQQIHHHHHH")
 PROGRAM_HEADER: Final = struct.Struct("<IIQQQQQQ")
-BINPRM_BUF_SIZE: Final = 256
-"""How much of a script's first line counts."""
 
 
 class ProgramHeader:
@@ -113,8 +120,10 @@ class Elf:
 
     @property
     def high(self) -> int:
-        end: int = max((h.vaddr + h.memsz for h in self.loads), default=0)
-        return -(-end // PAGE_SIZE) * PAGE_SIZE
+        end = 0
+        for h in self.loads:
+            end = max(end, h.vaddr + h.memsz)
+        return (end + PAGE_SIZE - 1) & -PAGE_SIZE
 
     def phdr_address(self) -> int:
         """Where the program headers lie in memory, before relocation (AT_PHDR)."""

@@ -11,6 +11,7 @@ import struct
 from ring3.abi import elf as e
 from ring3.abi.errno import E2BIG, EIO, ELIBBAD, ELOOP, ENOEXEC
 from ring3.abi.hints import TYPE_CHECKING, Final
+from ring3.abi.mount import MS_NOSUID
 from ring3.abi.resource import RLIMIT_STACK
 from ring3.abi.stat import S_ISGID, S_ISUID, S_IXGRP
 from ring3.abi.types import PAGE_SIZE
@@ -34,7 +35,6 @@ INTERPRETER_BASE: Final = 0x7E0000000000
 HWCAP: Final = 0x178BFBFF
 """CPUID leaf 1 edx of every x86-64 CPU of the last fifteen years (AT_HWCAP)."""
 HWCAP2_RING3MWAIT: Final = 0x2
-MS_NOSUID: Final = 2
 
 
 class Program:

@@ -1,7 +1,7 @@
 """The frame that a signal handler finds on its stack, x86-64 layout.
 
 Source: arch/x86/kernel/signal_64.c, arch/x86/include/uapi/asm/sigcontext.h and ucontext.h. The
-i386 layouts are a second class with the same two methods.
+i386 layouts are a second class with the same two methods (sigframe32.py).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ring3.task.sigstate import AltStack
 
 if TYPE_CHECKING:
     from ring3.machine.base import UserContext
+    from ring3.task.sigframe32 import Frame32
     from ring3.task.siginfo import SigInfo
     from ring3.task.sigstate import Action
     from ring3.task.task import Task
@@ -186,14 +187,13 @@ def change_alt_stack(
     task.alt_stack = AltStack(sp, flags, size)
 
 
-LAYOUTS = {"x86_64": Frame64()}
+FRAME64: Final = Frame64()
 
 
-def frame_for(abi: str) -> Frame64:
+def frame_for(abi: str) -> Frame64 | Frame32:
     """The frame layout of *abi*."""
-    return LAYOUTS[abi]
+    if abi == "x86_64":
+        return FRAME64
+    from ring3.task.sigframe32 import Frame32
 
-
-def pop_frame(task: Task, context: UserContext) -> bool:
-    """Undo the innermost frame; False if it cannot be read."""
-    return frame_for(task.abi).pop(task, context)
+    return Frame32()

@@ -195,6 +195,8 @@ class SigInfo:
             return value & 0xFFFFFFFF
         if name in ("value", "addr"):
             return value & ((1 << word) - 1)
+        if word == 32:
+            return (value & 0xFFFFFFFF ^ 1 << 31) - (1 << 31)
         return value
 
     @classmethod

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 FOREVER = float("inf")
 DOT, DOTDOT = b".", b".."
-NAME_MAX = 255
 
 
 class Walker(Protocol):

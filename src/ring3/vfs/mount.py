@@ -23,8 +23,10 @@ from ring3.abi.mount import (
     ST_NODIRATIME,
     ST_NOEXEC,
     ST_NOSUID,
+    ST_NOSYMFOLLOW,
     ST_RDONLY,
     ST_RELATIME,
+    ST_VALID,
 )
 from ring3.vfs import mounttext
 from ring3.vfs.filesystem import Filesystem as Filesystem
@@ -60,8 +62,6 @@ NAMED = (
 )
 
 
-ST_VALID = 0x20
-ST_NOSYMFOLLOW = 0x2000
 ST_FLAGS = (
     (MS_RDONLY, ST_RDONLY),
     (MS_NOSUID, ST_NOSUID),

@@ -16,10 +16,11 @@ from ring3.abi.fcntl import (
     RESOLVE_NO_XDEV,
 )
 from ring3.abi.hints import TYPE_CHECKING, Final
+from ring3.abi.misc import NAME_MAX
 from ring3.abi.mount import MS_NOSYMFOLLOW
 from ring3.abi.stat import S_IFDIR, S_IFLNK
 from ring3.vfs.access import MAY_EXEC, may
-from ring3.vfs.inode import DOT, DOTDOT, FOREVER, NAME_MAX, Inode
+from ring3.vfs.inode import DOT, DOTDOT, FOREVER, Inode
 
 if TYPE_CHECKING:
     from ring3.vfs.dentry import Dentry

@@ -11,6 +11,7 @@ import os
 import select
 
 from ring3.abi.errno import Errno
+from ring3.abi.fcntl import F_SETFD
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.prctl import PR_SET_SYSCALL_USER_DISPATCH
 from ring3.abi.syscalls_x86_64 import NUMBERS
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 NR_CLOSE = NUMBERS["close"]
 NR_FCNTL = NUMBERS["fcntl"]
 NR_PRCTL = NUMBERS["prctl"]
-F_SETFD = 2
 NO_RESULT: Final = -(1 << 70)
 """For ``sync``: mirror only, there is no result to hand over."""
 ROUTED_ATTENTION: Final = 2 | 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ring3.abi.errno import EFAULT, Errno
 from ring3.abi.hints import TYPE_CHECKING
+from ring3.abi.signal import UC_FP_XSTATE
 from ring3.machine.base import Registers
 from ring3.machine.native.protocol import (
     EFLAGS,
@@ -23,7 +24,6 @@ XSTATE_SIZE = 464
 """Offset of the software bytes (magic, extended size) in a frame's FXSAVE area."""
 FXSAVE_SIZE = 512
 XSTATE_MAX = 16384
-UC_FP_XSTATE = 1
 
 
 class NativeContext:

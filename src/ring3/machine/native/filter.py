@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 
 from ring3.abi.hints import Final
+from ring3.abi.mman import MAP_ANONYMOUS
 from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.machine.native.protocol import SHIM_TEXT, SHIM_WINDOW
 
@@ -85,7 +86,6 @@ FUTEX_FREE: Final = (0, 1, 3, 4, 5, 9, 10)
 """WAIT WAKE REQUEUE CMP_REQUEUE WAKE_OP WAIT_BITSET WAKE_BITSET; the rest (PI) names thread ids,
 which are the kernel's own."""
 
-MAP_ANONYMOUS: Final = 0x20
 MAP_FIXED_ANY: Final = 0x100010
 
 

@@ -11,7 +11,14 @@ import random
 
 from ring3.abi.errno import Errno
 from ring3.abi.hints import TYPE_CHECKING, Any
-from ring3.abi.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE
+from ring3.abi.mman import (
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_PRIVATE,
+    PROT_GROWSDOWN,
+    PROT_READ,
+    PROT_WRITE,
+)
 from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.abi.types import PAGE_SIZE
 from ring3.machine.base import Deferred, Image, Result, Segment
@@ -40,7 +47,6 @@ PROC_SELF_EXE = b"/proc/self/exe\0"
 NO_FD = (1 << 64) - 1
 UC_FLAGS = 2 | 4
 """UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS"""
-PROT_GROWSDOWN = 0x01000000
 SIGKILL = 9
 
 Cmds = list[tuple[int, tuple[int, ...], int]]
