@@ -129,7 +129,7 @@ class Elf:
         """Where the program headers lie in memory, before relocation (AT_PHDR)."""
         for h in self.loads:
             if h.offset <= self.phoff < h.offset + h.filesz:
-                return h.vaddr + self.phoff - h.offset
+                return int(h.vaddr + self.phoff - h.offset)
         return 0
 
 
