@@ -82,6 +82,7 @@ FAMILIES = {
         "pause restart_syscall rt_sigaction rt_sigpending rt_sigprocmask rt_sigreturn "
         "rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 sigaltstack"
     ),
+    "signal32": "sgetmask sigaction signal sigpending sigprocmask sigreturn sigsuspend ssetmask",
     "size": (
         "fadvise64 fadvise64_64 fallocate fdatasync fsync ftruncate ftruncate64 readahead "
         "sync sync_file_range syncfs truncate truncate64"
