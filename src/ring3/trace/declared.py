@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ring3.abi.hints import Any
+from ring3.trace.namesets import SETS
 
 FAMILIES = (
     "files stats mounts memory polls process clones ids scheds misc prctls sockets messages"
@@ -22,6 +23,20 @@ def load_families() -> None:
             importlib.import_module(f"ring3.trace.{name}")
 
 
+TYPES = {
+    "umode_t": "mode",
+    "size_t": "lu",
+    "loff_t": "lld",
+    "pid_t": "pid",
+    "uid_t": "id",
+    "gid_t": "id",
+    "old_uid_t": "id",
+    "old_gid_t": "id",
+    "long": "ld",
+    "off_t": "ld",
+    "unsigned long": "lx",
+    "aio_context_t": "addr",
+}
 SCALARS = {
     "size": "lu",
     "fd": "fd",
@@ -51,7 +66,7 @@ def declared(call: Any, index: int) -> str:
     param = call.params[index]
     codec = param.codec
     if param.pointer is None:
-        if codec.flags:
+        if codec.flags in SETS:
             return f"{'enum' if codec.kind == 'enum' else 'flags'}:{codec.flags}"
         if codec.kind in SCALARS:
             return SCALARS[codec.kind]
@@ -83,19 +98,17 @@ def sized(call: Any, name: str) -> str:
 def typed(name: str, kind: str) -> str:
     """The word for an argument of Linux's own signature."""
     if kind.endswith("*"):
-        named_path = "path" in name or "file" in name or name in ("name", "dirname")
+        named_path = any(word in name for word in ("path", "file", "name", "dir"))
         return "path" if kind == "const char *" and named_path else "addr"
-    if name in ("fd", "fildes", "dfd") or name.endswith("fd"):
-        return "dirfd" if name == "dfd" else "fd"
-    if kind == "umode_t":
-        return "mode"
-    if kind in ("size_t", "unsigned long", "aio_context_t"):
-        return "lu" if kind == "size_t" else "lx"
-    if kind == "loff_t":
-        return "lld"
-    if "flags" in name or kind.startswith(("u", "__u")):
-        return "x" if "flags" in name else "u"
-    return "ld" if kind == "long" else "d"
+    if name.endswith(("fd", "fildes", "fdin", "fdout")):
+        return "dirfd" if name.endswith("dfd") else "fd"
+    if kind == "unsigned long" and name in ("start", "addr", "len", "length"):
+        return "addr" if name in ("start", "addr") else "lu"
+    if kind in TYPES:
+        return TYPES[kind]
+    if "flags" in name:
+        return "x"
+    return "u" if kind.startswith(("u", "__u")) else "d"
 
 
 def count_args(name: str, abi: str) -> int:

@@ -25,12 +25,7 @@ creat: path mode = fd
 openat: dirfd path open ~creat_mode:2 = fd
 openat2: dirfd path open_how:3 lu = fd
 open_by_handle_at: fd file_handle open = fd
-close fsync fdatasync fchdir syncfs: fd
 close_range: u u flags:close_range
-read: fd >bytes:ret lu
-write: fd bytes:2 lu
-pread64: fd >bytes:ret lu lld
-pwrite64: fd bytes:2 lu lld
 readv: fd >>iov_in:2 lu
 writev: fd iov_out:2 lu
 preadv: fd >>iov_in:2 lu lld
@@ -44,14 +39,10 @@ dup2: fd fd = fd
 dup3: fd fd flags:open = fd
 pipe: >fd_pair
 pipe2: >fd_pair flags:open
-flock: fd flags:flock
 ftruncate: fd lu
 truncate: path lu
-ftruncate64: fd lld
-truncate64: path lld
 fallocate: fd flags:fallocate lld lld
 fadvise64: fd lld llu enum:fadvise
-readahead: fd lld lu
 sync_file_range: fd lld lld flags:sync_file_range
 access: path access
 faccessat: dirfd path access
@@ -64,28 +55,13 @@ statfs: path >statfs
 fstatfs: fd >statfs
 ustat: dev >addr
 getcwd: >cwd_text lu
-chdir rmdir chroot acct uselib: path
-unlink: path
+acct uselib: path
 unlinkat: dirfd path flags:at
-rename link: path path
-symlink: path path
-renameat: dirfd path dirfd path
-renameat2: dirfd path dirfd path flags:rename
 linkat: dirfd path dirfd path flags:at
-symlinkat: path dirfd path
 readlink: path >bytes:ret lu
 readlinkat: dirfd path >bytes:ret lu
-mkdir: path mode
-mkdirat: dirfd path mode
 mknod: path file_mode ~node_dev:1
 mknodat: dirfd path file_mode ~node_dev:2
-chmod: path mode
-fchmod: fd mode
-fchmodat: dirfd path mode
-fchmodat2: dirfd path mode flags:at
-chown lchown: path id id
-fchown: fd id id
-fchownat: dirfd path id id flags:at
 umask: mode = o
 utime: path utimbuf
 utimes: path timevals
@@ -98,29 +74,22 @@ getxattr lgetxattr: path str >xattr_out lu
 fgetxattr: fd str >xattr_out lu
 listxattr llistxattr: path >xattr:2 lu
 flistxattr: fd >xattr:2 lu
-removexattr lremovexattr: path str
-fremovexattr: fd str
 name_to_handle_at: dirfd path >>file_handle >int:4d flags:at_handle
 memfd_create: str memfd_flags = fd
 memfd_secret: flags:open = fd
 inotify_init: = fd
 inotify_init1: flags:inotify_init = fd
 inotify_add_watch: fd path flags:inotify_mask
-inotify_rm_watch: fd d
 fanotify_init: fanotify_init open = fd
 fanotify_mark: fd flags:fanotify_mark lflags:fanotify_mask dirfd path
 sendfile: fd fd offset_inout lu
 splice: fd off_ptr fd off_ptr lu flags:splice
-tee: fd fd lu flags:splice
 vmsplice: fd iov_out:2 lu flags:splice
 copy_file_range: fd off_ptr fd off_ptr lu u
 mount: path path mount_type mount_flags mount_data
 umount2: path flags:umount
-umount: path
-pivot_root: path path
 swapon: path swap_flags
 swapoff: path
-sync:
 open_tree: dirfd path flags:open_tree = fd
 move_mount: dirfd path dirfd path flags:move_mount
 fsopen: str flags:fsopen = fd

@@ -18,14 +18,12 @@ shmget: ipc_key lu get_flags:shm_get
 semget: ipc_key d get_flags:ipc_flags
 msgget: ipc_key get_flags:ipc_flags
 shmat: d addr flags:shm_at = x
-shmdt: addr
 shmctl: d ctl:shm_ctl >>shm_buf
 msgctl: d ctl:msg_ctl >>msg_buf
 semop: d sembufs:2 u
 semtimedop: d sembufs:2 u timespec
 msgsnd: d msgbuf:2 lu flags:msg_flags
 mq_open: path open ~mq_mode ~mq_attr = fd
-mq_unlink: path
 mq_timedsend: fd bytes:2 lu u timespec
 mq_timedreceive: fd >bytes:ret lu >int:4u timespec
 mq_notify: fd sigevent

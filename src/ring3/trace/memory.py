@@ -23,19 +23,13 @@ if TYPE_CHECKING:
 shapes("""
 mmap: addr lu lflags:prot map_flags fd lx = x
 mmap2: addr lu lflags:prot map_flags fd pages = x
-munmap: addr lu
 mprotect: addr lu lflags:prot
 pkey_mprotect: addr lu lflags:prot d
 mremap: addr lu lu lflags:mremap ~new_addr = x
 brk: addr = x
-madvise: addr lu enum:madvise
 process_madvise: fd iov_out:2 lu enum:madvise x
-msync: addr lu flags:msync
 mincore: addr lu >>mincore_vec:1
-mlock munlock: addr lu
 mlock2: addr lu flags:mlock2
-mlockall: flags:mlockall
-munlockall:
 remap_file_pages: addr lu lflags:prot lu map_flags
 pkey_alloc: lx lflags:pkey_rights
 pkey_free: d

@@ -16,7 +16,6 @@ shapes("""
 fork vfork: = pid
 execve: path argv envp
 execveat: dirfd path argv envp flags:at
-exit exit_group: d
 wait4: pid >>wait_status flags:wait4 >>rusage_ok = pid
 waitpid: pid >>wait_status flags:wait4 = pid
 waitid: enum:waitid waitid_id >>siginfo_ok flags:wait4 >>rusage_ok
@@ -27,10 +26,6 @@ setns: fd flags:setns
 getpid gettid getppid getpgrp setsid: = pid
 getuid geteuid getgid getegid: = u
 getpgid getsid: pid = pid
-setpgid: pid pid
-setuid setgid setfsuid setfsgid: id
-setreuid setregid: id id
-setresuid setresgid: id id id
 getresuid getresgid: >int:4u >int:4u >int:4u
 getgroups: d >id_list:ret
 setgroups: d id_list:0
@@ -40,7 +35,7 @@ getrlimit: uenum:rlimit >rlimit
 setrlimit: uenum:rlimit rlimit
 prlimit64: pid uenum:rlimit rlimit64 >rlimit64
 getrusage: enum:rusage >rusage
-sched_yield vhangup munlockall:
+vhangup:
 sched_getscheduler: pid = policy
 sched_setscheduler: pid policy sched_param
 sched_getparam: pid >sched_param
@@ -53,7 +48,6 @@ sched_setattr: pid sched_attr u
 sched_getattr: pid >sched_attr u u
 getcpu: >int:4u >int:4u addr
 set_tid_address: lx = pid
-set_robust_list: addr lu
 get_robust_list: pid >ptr >int:8u
 rseq: lx x x x
 personality: personality = personality

@@ -40,8 +40,6 @@ rt_tgsigqueueinfo: pid pid sig siginfo
 sigaltstack: sigaltstack >sigaltstack
 signalfd: fd sigset:2 lu = fd
 signalfd4: fd sigset:2 lu flags:signalfd = fd
-pause:
-alarm: u
 """)
 
 KERNEL_FAULTS = {"fault"}

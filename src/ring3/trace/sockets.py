@@ -20,7 +20,6 @@ shapes("""
 socket: uenum:family sock_type protocol = fd
 socketpair: uenum:family sock_type protocol >fd_pair
 bind connect: fd sockaddr:2 d
-listen: fd d
 shutdown: fd uenum:shutdown
 sendto: fd payload:2 lu flags:msg sockaddr:5 u
 send: fd payload:2 lu flags:msg

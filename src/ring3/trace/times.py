@@ -30,7 +30,6 @@ setitimer: enum:itimer itimerval >itimerval
 timer_create: clock sigevent >int:4d
 timer_settime: d flags:timer_flags itimerspec >itimerspec
 timer_gettime: d >itimerspec
-timer_getoverrun timer_delete: d
 timerfd_create: clock flags:timerfd = fd
 timerfd_settime: fd flags:timerfd itimerspec >itimerspec
 timerfd_gettime: fd >itimerspec

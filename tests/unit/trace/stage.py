@@ -8,8 +8,6 @@ from ring3.trace.options import TraceOptions
 from ring3.trace.tracer import Tracer
 from tests.unit.fakes import FakeMemory
 
-NAMES: dict[str, dict[str, int]] = {}
-
 
 class Thing:
     """Something with attributes."""
@@ -75,7 +73,11 @@ class Stage:
 
     def __init__(self, target: str = "file", separately: bool = False, **options: Any) -> None:
         from ring3.abi.syscalls_x86_64 import NUMBERS
+        from ring3.kernel import load_calls
+        from ring3.syscalls.table import CALLS
 
+        load_calls()
+        self.calls = CALLS
         self.numbers = NUMBERS
         self.options = TraceOptions()
         for name, value in options.items():
@@ -88,7 +90,8 @@ class Stage:
         registers = tuple(a & ((1 << 64) - 1) for a in args) + (0,) * (6 - len(args))
         actor.args = registers  # type: ignore[attr-defined]
         nr = self.numbers.get(name, 9999)
-        self.tracer.enter(actor, nr, name, None, registers)  # type: ignore[arg-type]
+        call = self.calls.get(name)
+        self.tracer.enter(actor, nr, name, call, registers)  # type: ignore[arg-type]
 
     def exit(self, actor: Actor, name: str, result: int | None, reason: str = "") -> None:
         nr = self.numbers.get(name, 9999)
