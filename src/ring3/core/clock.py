@@ -65,11 +65,13 @@ class Clock:
         return heap[0][0] if heap else None
 
     def run_due(self) -> int:
-        """Expire every timer that is due; return how many were."""
+        """Expire every timer that is due now; return how many were. One that is armed again for
+        a moment later waits for the next round, or a short period would keep us here for ever."""
         fired = 0
+        now = self.monotonic_ns()
         while True:
             first = self.next_deadline_ns()
-            if first is None or first > self.monotonic_ns():
+            if first is None or first > now:
                 return fired
             timer = heapq.heappop(self.heap)[2]
             owner = timer.owner
