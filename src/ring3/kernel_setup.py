@@ -47,6 +47,7 @@ def start_program(
 ) -> Process:
     """Make a process as a child of init and have the machine start its program."""
     world = kernel.world
+    watch_memory(kernel)
     words = [os.fsencode(a) for a in argv]
     if not words:
         raise ValueError("no program given")
@@ -75,6 +76,21 @@ def start_program(
     image.loaded = program.release
     world.machine.start(image, task)
     return task.process
+
+
+def watch_memory(kernel: Kernel) -> None:
+    """Enforce the world's memory limit, if it has one, from the first program on."""
+    limit = kernel.world.limits.get("memory")
+    if limit is None or kernel.memory_watch is not None:
+        return
+    from ring3.machine.native.pressure import MemoryWatch
+    from ring3.task.jobs import terminate
+
+    def kill(process: Process, report: str) -> None:
+        kernel.world.log.say(report)
+        terminate(process, 9)
+
+    kernel.memory_watch = MemoryWatch(kernel.machine, kernel.world.clock, limit, kill)  # type: ignore[arg-type]
 
 
 def new_task(kernel: Kernel, cwd: str) -> Task:
@@ -109,8 +125,7 @@ def discard(task: Task) -> None:
 
 
 def attach_stdio(task: Task, stdio: Sequence[int | None]) -> None:
-    from ring3.drivers.console import adopt
-    from ring3.drivers.stdio import open_streams
+    from ring3.drivers.stdio import adopt, open_streams
 
     files = open_streams(task.world, stdio)
     for number, file in enumerate(files):

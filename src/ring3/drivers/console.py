@@ -13,11 +13,12 @@ from ring3.abi.errno import from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_WRONLY
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.signal import SIGCONT, SIGHUP
-from ring3.drivers.pty import PTS_MAJOR, PtyTable
+from ring3.drivers.ptytable import PTS_MAJOR, ptys_of
 from ring3.drivers.tty import TtyFile, check_exclusive
 from ring3.vfs.special import makedev
 
 if TYPE_CHECKING:
+    from ring3.drivers.ptytable import PtyTable
     from ring3.drivers.tty import Control
     from ring3.vfs.inode import Walker
 
@@ -101,13 +102,6 @@ class ConsoleFile(TtyFile):
         super().release()
 
 
-def ptys_of(world: Any) -> PtyTable:
-    if world.ptys is None:
-        world.ptys = PtyTable(world)
-    table: PtyTable = world.ptys
-    return table
-
-
 def console_for(world: Any, host_fd: int) -> Console:
     """The guest's terminal that stands for host tty *host_fd*, always the same one."""
     table = ptys_of(world)
@@ -130,17 +124,6 @@ def open_console(world: Any, who: Walker, flags: int) -> ConsoleFile:
 
 
 # --- for the command line and the Python interface ---------------------------------------------
-def adopt(world: Any, session: Any, files: list[Any]) -> None:
-    """Make the first terminal among *files* (a program's standard streams) the controlling
-    terminal of its new *session*, unless another session has it."""
-    session.watched = world.on_stop is not None
-    for file in files:
-        if isinstance(file, TtyFile):
-            if file.control.session is None and session.terminal is None:
-                file.control.attach(session)
-            return
-
-
 def forward(world: Any, signo: int) -> bool:
     """Hand a signal that ring3 got from its terminal on to the guest (kernel locked).
 

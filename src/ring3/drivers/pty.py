@@ -11,12 +11,13 @@ import fcntl
 import os
 
 from ring3.abi import ioctl as io
-from ring3.abi.errno import EAGAIN, EINVAL, EIO, ENODEV, ENOSPC, ENOTTY, ENXIO, from_os_error
+from ring3.abi.errno import EAGAIN, EINVAL, EIO, ENODEV, ENOTTY, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, O_WRONLY
 from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar
 from ring3.abi.poll import POLLERR, POLLHUP, POLLIN
 from ring3.abi.signal import SIGINT, SIGQUIT, SIGTSTP, SIGWINCH
 from ring3.core.park import Park
+from ring3.drivers.ptytable import PTS_MAJOR
 from ring3.drivers.tty import (
     AT_ONCE,
     JOB_REQUESTS,
@@ -28,72 +29,17 @@ from ring3.drivers.tty import (
     settings_of,
 )
 from ring3.ipc.hostfile import HostStream, host_error
-from ring3.vfs.special import makedev, minor
+from ring3.vfs.special import makedev
 
 if TYPE_CHECKING:
     from ring3.abi.types import Memory
+    from ring3.drivers.ptytable import PtyTable
     from ring3.drivers.tty import Control
-    from ring3.vfs.file import File
     from ring3.vfs.inode import Walker
-    from ring3.vfs.path import Place
 
-PTS_MAJOR = 136
-MOST = 4096
-"""Terminals of one world (kernel.pty.max)."""
 KEYS = ((io.VINTR, SIGINT), (io.VQUIT, SIGQUIT), (io.VSUSP, SIGTSTP))
 DISABLED = 0
 """_POSIX_VDISABLE: a control character that is switched off."""
-
-
-class PtyTable:
-    """The terminals that have a number: pairs, and consoles (drivers.console)."""
-
-    def __init__(self, world: Any) -> None:
-        self.world = world
-        self.pairs: dict[int, Any] = {}
-        """Number -> PtyPair or Console."""
-        self.consoles: dict[int, Any] = {}
-        """Host device number -> Console."""
-        self.mount: Any = None
-        """Where /dev/pts is shown: slaves that were not opened by name belong there."""
-
-    def number(self) -> int:
-        """The lowest number that is free. ENOSPC."""
-        for index in range(MOST):
-            if index not in self.pairs:
-                return index
-        raise ENOSPC(f"{MOST} terminals are the limit")
-
-    def place(self, index: int) -> Place | None:
-        """/dev/pts/*index*."""
-        from ring3.vfs.path import Place
-
-        if self.mount is None:
-            return None
-        dentry = self.mount.root.look(b"%d" % index, 0.0)
-        return None if dentry is None else Place(self.mount, dentry)
-
-    def open_master(self, who: Walker, flags: int) -> PtyMaster:
-        """/dev/ptmx: a new pair."""
-        index = self.number()
-        try:
-            fd = os.open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
-            fcntl.ioctl(fd, io.TIOCSPTLCK, bytes(4))
-        except FileNotFoundError:
-            raise ENODEV("the host has no /dev/ptmx") from None
-        except OSError as error:
-            raise from_os_error(error) from None
-        pair = PtyPair(self, index, fd, who.cred.fsuid)
-        self.pairs[index] = pair
-        return PtyMaster(pair, fd, flags)
-
-    def open_slave(self, who: Walker, rdev: int, flags: int) -> File:
-        """Open the terminal with device number *rdev*. EIO, ENXIO."""
-        found = self.pairs.get(minor(rdev))
-        if found is None:
-            raise ENXIO("no such terminal")
-        file: File = found.open(who, flags)
-        return file
 
 
 class PtyPair:
@@ -313,3 +259,18 @@ class PtyMaster(HostStream):
         if not self.gone:
             super().release()
             self.pair.hang_up()
+
+
+def new_pair(table: PtyTable, who: Walker, flags: int) -> PtyMaster:
+    """/dev/ptmx: a host pair with a number of ours. ENOSPC, ENODEV."""
+    index = table.number()
+    try:
+        fd = os.open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
+        fcntl.ioctl(fd, io.TIOCSPTLCK, bytes(4))
+    except FileNotFoundError:
+        raise ENODEV("the host has no /dev/ptmx") from None
+    except OSError as error:
+        raise from_os_error(error) from None
+    pair = PtyPair(table, index, fd, who.cred.fsuid)
+    table.pairs[index] = pair
+    return PtyMaster(pair, fd, flags)

@@ -12,15 +12,10 @@ import stat
 
 from ring3.abi.errno import ENOENT, Errno, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_APPEND, O_RDONLY, O_TRUNC
-from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.mount import HOSTFS_SUPER_MAGIC
-from ring3.drivers.console import ConsoleFile, console_for
 from ring3.drivers.mem import NAMES, MemDevice
-from ring3.ipc.hostfile import HostStream
-from ring3.ipc.hostpipe import HostPipeEnd
-from ring3.ipc.pipe import PipeName
 from ring3.vfs.access import PlainCred
-from ring3.vfs.anon import anonymous_stat
 from ring3.vfs.context import FsContext
 from ring3.vfs.dentry import Dentry
 from ring3.vfs.inode import Inode, Stat
@@ -38,23 +33,6 @@ if TYPE_CHECKING:
 MEM_MAJOR = 1
 
 
-class HostSocket(HostStream):
-    """A socket of the caller's: a stream to read and write. Socket calls on it give ENOTSOCK."""
-
-    __slots__ = ("ino",)
-    kind: ClassVar[str] = "socket"
-
-    def __init__(self, reactor: Any, fd: int, flags: int, ino: int) -> None:
-        super().__init__(reactor, fd, flags)
-        self.ino = ino
-
-    def target(self) -> bytes:
-        return b"socket:[%d]" % self.ino
-
-    def stat(self) -> Stat:
-        return anonymous_stat(stat.S_IFSOCK | 0o777, self.ino)
-
-
 def open_host(world: Any, host_fd: int) -> File:
     """An open file description of the guest over the caller's descriptor *host_fd*, which is
     copied. OSError if it is closed."""
@@ -65,9 +43,15 @@ def open_host(world: Any, host_fd: int) -> File:
     if kind == stat.S_IFCHR:
         return open_device(world, fd, flags, st)
     if kind == stat.S_IFIFO:
+        from ring3.ipc.hostpipe import HostPipeEnd
+        from ring3.ipc.pipe import PipeName
+
         return HostPipeEnd(world.reactor, fd, flags, PipeName(st.st_uid, st.st_gid))
     if kind == stat.S_IFREG:
         return open_regular(fd, flags)
+    from ring3.drivers.hostsocket import HostSocket
+    from ring3.ipc.hostfile import HostStream
+
     if kind == stat.S_IFSOCK:
         return HostSocket(world.reactor, fd, flags, st.st_ino)
     return HostStream(world.reactor, fd, flags)
@@ -76,6 +60,8 @@ def open_host(world: Any, host_fd: int) -> File:
 def open_device(world: Any, fd: int, flags: int, st: os.stat_result) -> File:
     """A terminal, one of the memory devices, or some device of the host."""
     if os.isatty(fd):
+        from ring3.drivers.console import ConsoleFile, console_for
+
         console = console_for(world, fd)
         tty = ConsoleFile(console, fd, flags)
         place = console.table.place(console.index)
@@ -89,6 +75,8 @@ def open_device(world: Any, fd: int, flags: int, st: os.stat_result) -> File:
         if node is not None:
             device.attach(node)
         return device
+    from ring3.ipc.hostfile import HostStream
+
     return HostStream(world.reactor, fd, flags)
 
 
@@ -192,6 +180,18 @@ def open_streams(world: Any, host_fds: Sequence[int | None]) -> list[File | None
             file = open_host(world, host_fd)
         opened.append(file)
     return opened
+
+
+def adopt(world: Any, session: Any, files: list[File | None]) -> None:
+    """Make the first terminal among *files* (a program's standard streams) the controlling
+    terminal of its new *session*, unless another session has it."""
+    session.watched = world.on_stop is not None
+    for file in files:
+        control = getattr(file, "control", None)
+        if control is not None:
+            if control.session is None and session.terminal is None:
+                control.attach(session)
+            return
 
 
 def same_description(one: int, other: int) -> bool:

@@ -6,7 +6,7 @@ from ring3.abi.errno import EINVAL
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.mount import DEVPTS_SUPER_MAGIC
 from ring3.abi.stat import S_IFCHR, S_IFDIR, S_IFMT
-from ring3.drivers.pty import PTS_MAJOR, PtyTable
+from ring3.drivers.ptytable import PTS_MAJOR, PtyTable, ptys_of
 from ring3.vfs.inode import now_ns
 from ring3.vfs.special import makedev
 from ring3.views.nodes import ViewFs, ViewInode
@@ -27,9 +27,7 @@ class DevPts(ViewFs):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        if world.ptys is None:
-            world.ptys = PtyTable(world)
-        self.table: PtyTable = world.ptys
+        self.table: PtyTable = ptys_of(world)
         self.set_root(PtsDir(self))
 
     def options(self) -> str:

@@ -9,8 +9,9 @@ from ring3.abi.capability import CAP_SYS_PTRACE
 from ring3.abi.errno import EACCES, ENOENT, EPERM, ESRCH
 from ring3.abi.fcntl import O_ACCMODE, O_RDONLY
 from ring3.abi.hints import TYPE_CHECKING, Any
-from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
+from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT
 from ring3.views.nodes import Setting, Snapshot, ViewInode, function
+from ring3.views.proc_table import DIR, GUARDED, LINK, PROCESS, THREAD
 
 if TYPE_CHECKING:
     from ring3.task.process import Process
@@ -20,71 +21,6 @@ if TYPE_CHECKING:
     from ring3.vfs.path import Place
     from ring3.views.nodes import Spec
     from ring3.views.procfs import ProcFs
-
-R = S_IFREG | 0o444
-R_OWN = S_IFREG | 0o400
-RW = S_IFREG | 0o644
-RW_OWN = S_IFREG | 0o600
-W_OWN = S_IFREG | 0o200
-LINK = S_IFLNK | 0o777
-DIR = S_IFDIR | 0o555
-
-COMMON: dict[bytes, Spec] = {
-    b"auxv": (R_OWN, "proc_status.auxv"),
-    b"cgroup": (R, "proc_status.cgroup"),
-    b"clear_refs": (W_OWN, "proc_status.clear_refs"),
-    b"cmdline": (R, "proc_status.cmdline"),
-    b"comm": (RW, "proc_status.comm"),
-    b"cpuset": (R, "proc_status.cpuset"),
-    b"cwd": (LINK, "proc_fd.cwd"),
-    b"environ": (R_OWN, "proc_status.environ"),
-    b"exe": (LINK, "proc_fd.exe"),
-    b"fd": (S_IFDIR | 0o500, "proc_fd.FdDir"),
-    b"fdinfo": (DIR, "proc_fd.FdInfoDir"),
-    b"gid_map": (RW, "proc_status.gid_map"),
-    b"io": (R_OWN, "proc_status.io"),
-    b"limits": (R, "proc_status.limits"),
-    b"loginuid": (RW, "proc_status.loginuid"),
-    b"maps": (R, "proc_maps.maps"),
-    b"mem": (RW_OWN, "proc_maps.MemInode"),
-    b"mountinfo": (R, "proc_mounts.mountinfo"),
-    b"mounts": (R, "proc_mounts.mounts"),
-    b"net": (DIR, "proc_net.NetDir"),
-    b"ns": (S_IFDIR | 0o511, "proc_fd.NamespaceDir"),
-    b"oom_adj": (RW, "proc_status.oom_adj"),
-    b"oom_score": (R, "proc_status.oom_score"),
-    b"oom_score_adj": (RW, "proc_status.oom_score_adj"),
-    b"personality": (R_OWN, "proc_status.personality"),
-    b"root": (LINK, "proc_fd.root"),
-    b"sched": (RW, "proc_status.sched"),
-    b"schedstat": (R, "proc_status.schedstat"),
-    b"sessionid": (R, "proc_status.sessionid"),
-    b"setgroups": (RW, "proc_status.setgroups"),
-    b"smaps": (R, "proc_maps.smaps"),
-    b"smaps_rollup": (R, "proc_maps.smaps_rollup"),
-    b"stack": (R_OWN, "proc_status.stack"),
-    b"stat": (R, "proc_stat.stat"),
-    b"statm": (R, "proc_stat.statm"),
-    b"status": (R, "proc_status.status"),
-    b"syscall": (R_OWN, "proc_status.syscall"),
-    b"uid_map": (RW, "proc_status.uid_map"),
-    b"wchan": (R, "proc_status.wchan"),
-}
-PROCESS: dict[bytes, Spec] = {
-    **COMMON,
-    b"coredump_filter": (RW, "proc_status.coredump_filter"),
-    b"mountstats": (R_OWN, "proc_mounts.mountstats"),
-    b"task": (DIR, "proc_pid.TaskDir"),
-    b"timens_offsets": (RW, "proc_status.timens_offsets"),
-    b"timers": (R, "proc_status.timers"),
-    b"timerslack_ns": (S_IFREG | 0o666, "proc_status.timerslack_ns"),
-}
-THREAD: dict[bytes, Spec] = {**COMMON, b"children": (R, "proc_status.children")}
-
-GUARDED = frozenset(
-    b"auxv environ io maps mem personality smaps smaps_rollup stack syscall mountstats".split()
-)
-"""What only those may open who might trace the process."""
 
 
 class Subject:

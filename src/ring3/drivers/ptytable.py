@@ -1,0 +1,67 @@
+"""The terminals of a world that have a number. Loaded with every guest, so it imports little."""
+
+from __future__ import annotations
+
+from ring3.abi.errno import ENOSPC, ENXIO
+from ring3.abi.hints import TYPE_CHECKING, Any
+from ring3.vfs.special import minor
+
+if TYPE_CHECKING:
+    from ring3.vfs.file import File
+    from ring3.vfs.inode import Walker
+    from ring3.vfs.path import Place
+
+PTS_MAJOR = 136
+MOST = 4096
+"""Terminals of one world (kernel.pty.max)."""
+
+
+class PtyTable:
+    """The terminals that have a number: pairs, and consoles (drivers.console)."""
+
+    def __init__(self, world: Any) -> None:
+        self.world = world
+        self.pairs: dict[int, Any] = {}
+        """Number -> PtyPair or Console."""
+        self.consoles: dict[int, Any] = {}
+        """Host device number -> Console."""
+        self.mount: Any = None
+        """Where /dev/pts is shown: slaves that were not opened by name belong there."""
+
+    def number(self) -> int:
+        """The lowest number that is free. ENOSPC."""
+        for index in range(MOST):
+            if index not in self.pairs:
+                return index
+        raise ENOSPC(f"{MOST} terminals are the limit")
+
+    def place(self, index: int) -> Place | None:
+        """/dev/pts/*index*."""
+        from ring3.vfs.path import Place
+
+        if self.mount is None:
+            return None
+        dentry = self.mount.root.look(b"%d" % index, 0.0)
+        return None if dentry is None else Place(self.mount, dentry)
+
+    def open_master(self, who: Walker, flags: int) -> File:
+        """/dev/ptmx: a new pair."""
+        from ring3.drivers.pty import new_pair
+
+        return new_pair(self, who, flags)
+
+    def open_slave(self, who: Walker, rdev: int, flags: int) -> File:
+        """Open the terminal with device number *rdev*. EIO, ENXIO."""
+        found = self.pairs.get(minor(rdev))
+        if found is None:
+            raise ENXIO("no such terminal")
+        file: File = found.open(who, flags)
+        return file
+
+
+def ptys_of(world: Any) -> PtyTable:
+    """The table of *world*, made if need be."""
+    if world.ptys is None:
+        world.ptys = PtyTable(world)
+    table: PtyTable = world.ptys
+    return table
