@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ring3.abi.capability import CAP_SYS_RESOURCE
-from ring3.abi.errno import EBADF, EINVAL, ENOTDIR, EPERM, ESRCH
+from ring3.abi.errno import EBADF, EINVAL, EPERM, ESRCH
 from ring3.abi.fcntl import (
     F_ADD_SEALS,
     F_DUPFD,
@@ -52,6 +52,7 @@ from ring3.abi.types import Fd, Packed, Scalar, ULong
 from ring3.fs.memfd import MemFdInode
 from ring3.ipc.hostpipe import HostPipeEnd
 from ring3.ipc.pipe import PipeEnd
+from ring3.syscalls.dnotify import watch_directory
 from ring3.syscalls.lock import get_lock, set_lock
 from ring3.syscalls.sigio import need_owner, owner_of, set_async, set_owner
 from ring3.syscalls.table import syscall
@@ -70,7 +71,7 @@ SETTABLE: Final = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME
 FOR_PATH_FILES: Final = (F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GETFD, F_SETFD, F_GETFL)
 OWNER_EX: Final[Packed[tuple[int, int]]] = Packed("ii")
 UNSIGNED_LONG_INT: Final = 0xFFFFFFFF
-PARTIAL = "no leases or delegations (EINVAL), no directory notification (F_NOTIFY: EINVAL)"
+PARTIAL = "no leases or delegations: EINVAL"
 
 
 @syscall(partial=PARTIAL)
@@ -195,10 +196,6 @@ def get_sig(t: Task, fd: int, file: File, arg: int) -> int:
     return owner.signo if owner else 0
 
 
-def notify_directory(t: Task, fd: int, file: File, arg: int) -> int:
-    raise EINVAL("dnotify is not built in") if file.kind == "dir" else ENOTDIR
-
-
 # --- pipes, seals, hints ----------------------------------------------------------------------
 def pipe_end(file: File) -> HostPipeEnd | PipeEnd:
     if not isinstance(file, HostPipeEnd | PipeEnd):
@@ -282,7 +279,7 @@ COMMANDS: dict[int, Command] = {
     F_SETSIG: set_sig,
     F_GETSIG: get_sig,
     F_GETLEASE: lambda t, fd, file, arg: F_UNLCK,
-    F_NOTIFY: notify_directory,
+    F_NOTIFY: watch_directory,
     F_SETPIPE_SZ: set_pipe_size,
     F_GETPIPE_SZ: get_pipe_size,
     F_ADD_SEALS: add_seals,
