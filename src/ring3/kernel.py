@@ -157,6 +157,8 @@ class Kernel:
         files.binders.append(self.machine.bindings.rebound)
         self.lock: Any = self.machine.lock
         self.closed = False
+        self.memory_watch: Any = None
+        """Enforces the limit "memory" of the world, once a program runs."""
         self.start_thread()
 
     def start_thread(self) -> None:
