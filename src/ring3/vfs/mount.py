@@ -28,6 +28,7 @@ from ring3.abi.mount import (
     ST_RELATIME,
     ST_VALID,
 )
+from ring3.core.park import WaitQueue
 from ring3.vfs import mounttext
 from ring3.vfs.filesystem import Filesystem as Filesystem
 from ring3.vfs.filesystem import StatFs as StatFs
@@ -150,7 +151,8 @@ class MountTable:
     def __init__(self, root: Mount) -> None:
         self.root = root
         self.version = 0
-        """Counts changes: /proc/mounts is readable again (POLLPRI) when it moves."""
+        """Counts changes: a poll of /proc/mounts tells when it moved."""
+        self.changed = WaitQueue()
         for mount in root.below():
             self._enter(mount)
 
@@ -158,7 +160,11 @@ class MountTable:
         if mount.table is None:
             mount.fs.mounts += 1
         mount.table = self
+        self.count_change()
+
+    def count_change(self) -> None:
         self.version += 1
+        self.changed.wake()
 
     def __iter__(self) -> Iterator[Mount]:
         return self.root.below()
@@ -206,7 +212,7 @@ class MountTable:
             up = up.parent
         mount.detach()
         mount.attach(at.mount, at.dentry)
-        self.version += 1
+        self.count_change()
 
     def remove(self, mount: Mount, lazy: bool = False) -> None:
         """umount. EBUSY while in use (callers know of working directories), unless *lazy*."""
@@ -221,7 +227,7 @@ class MountTable:
             each.fs.mounts -= 1
             if not each.fs.mounts and not each.users:
                 each.fs.shutdown()
-        self.version += 1
+        self.count_change()
 
     def pivot(self, new: Mount, put_old: Place) -> None:
         """pivot_root(2), checks done: *new* becomes the root, the old root goes to *put_old*."""
@@ -229,7 +235,7 @@ class MountTable:
         new.detach()
         self.root = new
         old.attach(put_old.mount, put_old.dentry)
-        self.version += 1
+        self.count_change()
 
     def copy(self) -> tuple[MountTable, dict[Mount, Mount]]:
         """A namespace of its own with the same view, and which mount became which."""

@@ -180,7 +180,7 @@ class Snapshot(File):
         self.who: Any = who
         """Who opened it: the text may depend on that (permissions, namespaces)."""
         content = make(who)
-        fd = os.memfd_create("proc", os.MFD_CLOEXEC)
+        fd = new_memfd()
         try:
             write_all(fd, content)
             # A description of its own that cannot write: the first one goes.
@@ -194,7 +194,10 @@ class Snapshot(File):
     def renew(self) -> None:
         """Make the text anew. What is bound shows it too: it is the same memfd."""
         content = self.make(self.who)
-        fd = os.open(f"/proc/self/fd/{self.fd}", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fd = os.open(f"/proc/self/fd/{self.fd}", os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise from_os_error(error) from None
         try:
             os.ftruncate(fd, 0)
             write_all(fd, content)
@@ -234,6 +237,13 @@ class Snapshot(File):
 
     def release(self) -> None:
         os.close(self.fd)
+
+
+def new_memfd() -> int:
+    try:
+        return os.memfd_create("proc", os.MFD_CLOEXEC)
+    except OSError as error:
+        raise from_os_error(error) from None
 
 
 def write_all(fd: int, content: bytes) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from ring3.abi.hints import TYPE_CHECKING
+from ring3.abi.poll import POLLERR, POLLIN, POLLPRI, POLLRDNORM
 from ring3.vfs.mount import escape
 from ring3.vfs.path import point_path
+from ring3.views.nodes import Snapshot
+from ring3.views.proc_pid import PidInode
 
 if TYPE_CHECKING:
+    from ring3.core.park import WaitQueue
+    from ring3.vfs.file import File
     from ring3.vfs.inode import Walker
     from ring3.vfs.mount import MountTable
     from ring3.vfs.path import Place
+    from ring3.views.nodes import Maker
     from ring3.views.proc_pid import Subject
 
 
@@ -28,14 +34,50 @@ def view_of(subject: Subject) -> tuple[MountTable, Place]:
     return table, root
 
 
-def mounts(subject: Subject, who: Walker) -> bytes:
-    table, root = view_of(subject)
-    return table.mounts(root)
+class Mounts(PidInode):
+    """/proc/PID/mounts."""
+
+    __slots__ = ()
+
+    def open(self, who: Walker, place: Place, flags: int) -> File:
+        self.subject.check()
+        table, _root = view_of(self.subject)
+        return MountsFile(who, self.text, flags, table)
+
+    def text(self, who: Walker) -> bytes:
+        table, root = view_of(self.subject)
+        return table.mounts(root)
 
 
-def mountinfo(subject: Subject, who: Walker) -> bytes:
-    table, root = view_of(subject)
-    return table.mountinfo(root)
+class MountInfo(Mounts):
+    """/proc/PID/mountinfo."""
+
+    __slots__ = ()
+
+    def text(self, who: Walker) -> bytes:
+        table, root = view_of(self.subject)
+        return table.mountinfo(root)
+
+
+class MountsFile(Snapshot):
+    """Polling it tells once of each change: POLLERR and POLLPRI."""
+
+    __slots__ = ("table", "version")
+
+    def __init__(self, who: Walker, make: Maker, flags: int, table: MountTable) -> None:
+        super().__init__(who, make, flags)
+        self.table = table
+        self.version = table.version
+
+    def poll(self) -> int:
+        mask = POLLIN | POLLRDNORM
+        if self.version != self.table.version:
+            self.version = self.table.version
+            mask |= POLLERR | POLLPRI
+        return mask
+
+    def wait_queues(self) -> tuple[WaitQueue, ...]:
+        return (self.table.changed,)
 
 
 def mountstats(subject: Subject, who: Walker) -> bytes:

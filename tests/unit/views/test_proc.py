@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from ring3.abi.errno import EACCES, EINVAL, EISDIR, ENOENT, EPERM, ESRCH, Errno
+from ring3.abi.poll import POLLERR, POLLPRI
 from ring3.abi.signal import SIG_IGN, SIGHUP, SIGUSR1
+from ring3.fs.tmpfs import TmpFs
 from ring3.task.credentials import Credentials
 from ring3.task.sigstate import Action
 from ring3.task.wait import announce_exit
 from ring3.vfs.file import File
 from ring3.vfs.inode import Inode
+from ring3.vfs.mount import Mount
 from ring3.vfs.path import Place, path_of, walk
 from tests.unit.views.conftest import Guest, Maker
 
@@ -281,3 +284,25 @@ def test_mountinfo_names_every_mount_once(g: Guest) -> None:
     assert all(" - " in line for line in lines)
     assert isinstance(walk(g.t, None, b"/proc/self/ns/mnt"), Place)
     assert re.fullmatch(rb"mnt:\[\d+\]", g.link("/proc/self/ns/mnt"))
+
+
+def test_a_poll_of_mounts_tells_of_changes_once(g: Guest) -> None:
+    file: File = g.t.fds.get(g.open("/proc/self/mountinfo"))
+    assert not file.poll() & POLLPRI
+    woken: list[object] = []
+
+    class Waiter:
+        def woken(self, queue: object) -> None:
+            woken.append(queue)
+
+        def finished(self, queue: object, result: int) -> None: ...
+
+    (queue,) = file.wait_queues()
+    queue.add(Waiter())
+    table = g.view.table
+    table.attach(Mount(TmpFs()), walk(g.t, None, b"/mnt"))
+    assert woken == [queue]
+    assert file.poll() & (POLLPRI | POLLERR) == POLLPRI | POLLERR
+    assert not file.poll() & POLLPRI
+    file.seek(0, os.SEEK_SET)
+    assert b" /mnt " in file.read(65536)
