@@ -188,6 +188,8 @@ class HostDir(HostInode):
         inode.nlink -= 1
         if inode.own_fd() >= 0:
             inode.refresh()
+        elif inode.nlink > 0:
+            inode.name = b""  # it lives on under a name that the next look-up tells
 
     def rmdir(self, name: bytes, inode: Inode) -> None:
         try:

@@ -54,8 +54,11 @@ class HostInode(Inode):
         """True if this inode, found under another name than before, is still the same file.
 
         The host gives the number of a removed file to the next one: without a second link, and
-        without a descriptor of ours that keeps the number taken, it is another file.
+        without a descriptor of ours that keeps the number taken, it is another file. Unless the
+        name we knew was removed by a guest while others were left (``HostDir.unlink``).
         """
+        if self.parent is not None and not self.name and st.st_nlink == self.nlink:
+            return True
         return self.own_fd() >= 0 or (st.st_nlink > 1 and not self.is_dir)
 
     # --- reaching the host object ------------------------------------------------------------

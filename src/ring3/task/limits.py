@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 
-from ring3.abi.resource import RLIM_NLIMITS
+from ring3.abi.resource import RLIM_NLIMITS, RLIMIT_NOFILE
 
 INFINITY = (1 << 64) - 1
 
@@ -25,6 +25,6 @@ def default_limits() -> dict[int, tuple[int, int]]:
 def raise_own_limit() -> None:
     """Every file, pipe and socket of every guest costs the kernel a descriptor: let this process
     have as many as the host allows. Call after ``default_limits``."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = resource.getrlimit(RLIMIT_NOFILE)
     if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        resource.setrlimit(RLIMIT_NOFILE, (hard, hard))
