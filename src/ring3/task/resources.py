@@ -116,6 +116,15 @@ def process_cpu_ns(process: Process) -> int:
     return usage.user_ns + usage.system_ns
 
 
+def process_user_ns(process: Process) -> int:
+    """User CPU time of all threads together."""
+    if process.rusage is None:
+        hook = getattr(any_vehicle(process), "process_times_ns", None)
+        if hook is not None:
+            return int(hook()[0])
+    return process_usage(process).user_ns
+
+
 def children_usage(process: Process) -> Usage:
     """Sum over the children that were waited for, and theirs."""
     return Usage.of(process.children_rusage)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ring3.abi.hints import TYPE_CHECKING, Final, Protocol
 from ring3.abi.signal import SI_KERNEL, SI_TIMER, SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU
 from ring3.abi.time import ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL
-from ring3.task.resources import NS, process_cpu_ns, process_usage
+from ring3.task.resources import NS, process_cpu_ns, process_user_ns
 from ring3.task.sending import is_ignored, send_to_process, send_to_task
 from ring3.task.siginfo import SigInfo
 
@@ -79,7 +79,7 @@ class CpuMeter:
 
             return sum(cpu_ns(self.task))
         if self.user:
-            return process_usage(self.process).user_ns
+            return process_user_ns(self.process)
         return process_cpu_ns(self.process)
 
     def arm(self, at: int, owner: Countdown) -> Timer:

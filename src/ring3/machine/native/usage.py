@@ -70,6 +70,12 @@ def thread_ns(pid: int, tid: int) -> tuple[int, int]:
     return split(int(run[0]), fields)
 
 
+def process_times_ns(pid: int) -> tuple[int, int]:
+    """(user, system) time of a whole process."""
+    fields = stat_fields(f"/proc/{pid}/stat")
+    return split(process_clock_ns(pid), fields) if fields else (0, 0)
+
+
 def process_usage(pid: int) -> HostUsage | None:
     """Everything about a process that getrusage(2) tells; None if it is gone."""
     fields = stat_fields(f"/proc/{pid}/stat")

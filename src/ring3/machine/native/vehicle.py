@@ -128,6 +128,10 @@ class NativeVehicle:
         """Host CPU time of the whole process."""
         return usage.process_clock_ns(self.process.pid)
 
+    def process_times_ns(self) -> tuple[int, int]:
+        """The same in parts: (user, system)."""
+        return usage.process_times_ns(self.process.pid)
+
     def process_usage(self) -> usage.HostUsage | None:
         """What the process has used so far; None if it is gone."""
         return usage.process_usage(self.process.pid)
