@@ -17,7 +17,7 @@ from ring3.abi.errno import (
     EPERM,
     Errno,
 )
-from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_WRONLY
+from ring3.abi.fcntl import O_ACCMODE, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_WRONLY
 from ring3.abi.hints import Annotated, Any
 from ring3.abi.ipc import MQ_PRIO_MAX
 from ring3.abi.misc import NAME_MAX
@@ -97,7 +97,7 @@ def mq_open(t: Task, name: In[Path], flags: OpenFlags, mode: Mode, attr: In[MqAt
     else:
         check_access(t, queue, flags)
     file = QueueFile(queue, text, flags & (O_ACCMODE | O_NONBLOCK))
-    return install(t, file, bool(flags & O_CLOEXEC))
+    return install(t, file, True)  # always close-on-exec
 
 
 def queue_name(name: In[bytes]) -> bytes:

@@ -15,7 +15,7 @@ from ring3.abi.errno import (
     ESPIPE,
     Errno,
 )
-from ring3.abi.fcntl import O_APPEND
+from ring3.abi.fcntl import O_APPEND, O_NONBLOCK
 from ring3.abi.hints import TYPE_CHECKING, Annotated, Any, Final
 from ring3.abi.misc import SPLICE_F_GIFT, SPLICE_F_MORE, SPLICE_F_MOVE, SPLICE_F_NONBLOCK
 from ring3.abi.poll import POLLERR, POLLOUT
@@ -116,7 +116,11 @@ def send(t: Task, out_fd: int, source_fd: int, offset: InOut[Any], count: int) -
     out = writer(t, out_fd)
     if out.flags & O_APPEND or not (source.seekable or is_pipe(out)):
         raise EINVAL("cannot be sent")
-    return copy(t, Side(source, offset, at), Side(out, offset, None), min(count, MAX_RW_COUNT))
+    count = min(count, MAX_RW_COUNT)
+    left, right = Side(source, offset, at), Side(out, offset, None)
+    if is_pipe(out):
+        return splice_once(t, left, right, count) if count else 0
+    return copy(t, left, right, count)
 
 
 @syscall
@@ -251,6 +255,8 @@ def splice_once(t: Task, source: Side, out: Side, count: int) -> int:
     if isinstance(pipe_in, HostPipeEnd) and isinstance(pipe_out, HostPipeEnd):
         return piped(t, lambda: host_splice(pipe_in, pipe_out, count))
     if is_pipe(pipe_out) and not pipe_out.poll() & (POLLOUT | POLLERR):
+        if pipe_out.flags & O_NONBLOCK:
+            raise EAGAIN
         raise Park(*pipe_out.wait_queues())
     done = 0
     while done < count:
