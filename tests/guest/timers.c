@@ -97,7 +97,8 @@ static void notes(int signo UNUSED, siginfo_t *info, void *context UNUSED)
 {
     value = info->si_value.sival_int;
     code_seen = info->si_code;
-    overrun_seen = info->si_overrun;
+    if (info->si_overrun > overrun_seen)     /* a later one may follow at once */
+        overrun_seen = info->si_overrun;
     count++;
 }
 
