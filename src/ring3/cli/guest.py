@@ -7,6 +7,7 @@ import signal
 import sys
 from threading import Thread
 
+from ring3.abi.errno import ENOENT, Errno
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.cli.main import OWN_ERROR
 from ring3.cli.parse import BadUsage, Option, count, seconds, size
@@ -199,7 +200,7 @@ def run_guest(
     """
     try:
         kernel = options.make_kernel()
-    except (OSError, ValueError) as bad:
+    except (Errno, OSError, ValueError) as bad:
         say(said_of(bad))
         return OWN_ERROR << 8
     try:
@@ -218,9 +219,15 @@ def said_of(bad: Exception) -> str:
 
 
 def run_program(kernel: Kernel, options: GuestOptions, argv: list[str]) -> int:
-    from ring3.abi.errno import ENOENT, Errno
-
     kernel.world.on_stop = stop_too
+    # Before the guest starts: it may ask for a signal as soon as it runs.
+    with Forwarding(kernel) as signals:
+        return run_forwarding(kernel, options, argv, signals)
+
+
+def run_forwarding(
+    kernel: Kernel, options: GuestOptions, argv: list[str], signals: Forwarding
+) -> int:
     try:
         guest = kernel.spawn(argv, env=options.environment(), cwd=options.guest_dir())
     except (Errno, OSError) as failed:
@@ -230,12 +237,11 @@ def run_program(kernel: Kernel, options: GuestOptions, argv: list[str]) -> int:
         if isinstance(failed, Errno) and failed.reason:
             say(f"  {failed.reason}")
         return (NOT_FOUND if number == ENOENT.number else NOT_EXECUTABLE) << 8
-    with Forwarding(kernel, guest):
-        try:
-            status = guest.wait(options.timeout)
-        except TimeoutError:
-            return time_out(guest, options)
-    return status
+    signals.begin(guest)
+    try:
+        return guest.wait(options.timeout)
+    except TimeoutError:
+        return time_out(guest, options)
 
 
 def told_of_exec(number: int | None, text: str | None, enoent: int) -> str:
@@ -261,9 +267,9 @@ class Forwarding:
     the number into a pipe, and a thread of its own hands it on.
     """
 
-    def __init__(self, kernel: Kernel, guest: GuestProcess) -> None:
+    def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.guest = guest
+        self.guest: GuestProcess
         self.old: dict[int, Any] = {}
         self.pipe: tuple[int, int]
         self.old_wakeup = -1
@@ -272,7 +278,6 @@ class Forwarding:
         self.pipe = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.pipe[1], False)
         self.old_wakeup = signal.set_wakeup_fd(self.pipe[1], warn_on_full_buffer=False)
-        Thread(target=self.hand_on, daemon=True).start()
         for signo in FORWARDED:
             if signal.getsignal(signo) != signal.SIG_IGN:  # nohup(1) and its like stay in force
                 self.old[signo] = signal.signal(signo, nothing)
@@ -283,6 +288,11 @@ class Forwarding:
             signal.signal(signo, handler)
         signal.set_wakeup_fd(self.old_wakeup)
         os.close(self.pipe[1])
+
+    def begin(self, guest: GuestProcess) -> None:
+        """Hand on what has come so far, and what will come."""
+        self.guest = guest
+        Thread(target=self.hand_on, daemon=True).start()
 
     def hand_on(self) -> None:
         while numbers := os.read(self.pipe[0], 64):
@@ -325,8 +335,9 @@ def leave(status: int) -> int:
     # The guest's core, if it has one, is the guest's: ours would only be confusing.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
-        signal.signal(signo, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signo])
+        if signo != signal.SIGKILL:
+            signal.signal(signo, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signo])
         os.kill(os.getpid(), signo)
     except (OSError, ValueError):
         pass  # a signal that cannot be had: SIGKILL's number is still told

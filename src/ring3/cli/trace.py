@@ -239,6 +239,8 @@ class TraceCommand:
             Option("-T --syscall-times", "[=PRECISION]", "time that each call took", self.times),
             Option("-n --syscall-number", "", "numbers of calls",
                    lambda _: setattr(trace, "numbers", True)),
+            Option("-N --arg-names", "", "names of arguments, where they are plain values",
+                   lambda _: setattr(trace.style, "names", True)),
             Option("-a --columns", "COLUMN", "column of the results (40)",
                    lambda text: setattr(trace, "column", count(text))),
             Option("--reasons", "", "why a call failed, where the kernel knows more than the"

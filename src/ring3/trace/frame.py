@@ -45,8 +45,8 @@ class Frame:
     """One thread and the call it is in."""
 
     __slots__ = (
-        "abbrev", "abi", "args", "aux", "entered_ns", "failed", "last", "memory", "pending", "plan",
-        "result", "saved", "shown", "style", "task", "tid", "who", "word",
+        "abbrev", "abi", "args", "aux", "entered_ns", "failed", "last", "memory", "nr", "pending",
+        "plan", "result", "saved", "shown", "style", "task", "tid", "who", "word",
     )  # fmt: skip
 
     def __init__(self, task: Task, style: Style) -> None:
@@ -60,6 +60,7 @@ class Frame:
         self.word = 64
         self.memory: Memory
         self.args: Sequence[int] = ()
+        self.nr = 0
         self.result = 0
         self.failed = False
         self.saved: Any = None

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from ring3.trace.frame import Decoder, Frame
 
+    Part = tuple[str, bool, bool, str]
+    """Source text, whether it prints at the exit, whether it brings its separator, its label."""
     Printer = Callable[[Frame, Sequence[int]], str]
     Result = Callable[[Frame, int], str]
 
@@ -71,8 +73,8 @@ def decoder(word: str) -> Decoder:
     return FACTORIES[name](parameter) if parameter else KINDS[name]
 
 
-def make(name: str, nr: int, call: Any, abi: str) -> Plan:
-    """The plan of call *nr*. *call* is its declaration, or None."""
+def make(name: str, nr: int, call: Any, abi: str, named: bool = False) -> Plan:
+    """The plan of call *nr*. *call* is its declaration, or None; *named* as -N asks."""
     bits = 64 if abi == "x86_64" else 32
     key = canonical(name, abi)
     if key in ENTERS:
@@ -88,7 +90,9 @@ def make(name: str, nr: int, call: Any, abi: str) -> Plan:
     if known is None:
         return Plan(name or f"syscall_{nr:#x}", nr, raw(name or f"syscall_{nr:#x}"), None, decimal)
     shape = known
-    enter, exit_ = compile_shape(name, shape.partition("=")[0].split(), bits)
+    enter, exit_ = compile_shape(
+        name, shape.partition("=")[0].split(), bits, argument_names(name, abi) if named else ()
+    )
     own = EXITS.get(key)
     if own is not None:
         exit_ = own if exit_ is None else chain(exit_, own)
@@ -128,10 +132,21 @@ def make_raw(name: str, nr: int, abi: str) -> Plan:
     return Plan(name, nr, raw(name, count_args(name, abi)), None, hexadecimal)
 
 
-def compile_shape(name: str, words: list[str], bits: int) -> tuple[Printer, Printer | None]:
+def argument_names(name: str, abi: str) -> tuple[str, ...]:
+    """What Linux calls the arguments of a call, by register."""
+    from ring3.abi.signatures import NUMBERS, signature
+
+    if name not in NUMBERS[abi]:
+        return ()
+    return tuple(argument for argument, _ in signature(name, abi).args)
+
+
+def compile_shape(
+    name: str, words: list[str], bits: int, names: Sequence[str] = ()
+) -> tuple[Printer, Printer | None]:
     """(entry printer, exit printer or None) of a shape."""
     env: dict[str, Any] = {"addr": addr, "signed": signed}
-    parts: list[tuple[str, bool, bool]] = []  # source, at exit, brings its separator
+    parts: list[Part] = []
     reg, late = 0, False
     for i, word in enumerate(words):
         bare = word.lstrip("~>")
@@ -141,6 +156,7 @@ def compile_shape(name: str, words: list[str], bits: int) -> tuple[Printer, Prin
             continue
         late = late or ">" in marks
         register = f"a[{reg}]"
+        label = f"{names[reg]}=" if reg < len(names) and "~" not in marks else ""
         if bare in WIDE and bits == 32:
             register = f"(a[{reg}] & 0xffffffff | (a[{reg + 1}] & 0xffffffff) << 32)"
             reg += 1
@@ -149,13 +165,13 @@ def compile_shape(name: str, words: list[str], bits: int) -> tuple[Printer, Prin
         reg += 1
         inline = INLINE[bits].get(bare)
         if inline is not None:
-            parts.append((inline.format(register), late, False))
+            parts.append((inline.format(register), late, False, label))
             continue
         env[f"k{i}"] = decoder(bare)
         source = f"k{i}(x, {register})"
         if ">" in marks and ">>" not in marks:
             source = f"addr({register}) if x.failed else {source}"
-        parts.append((source, late, "~" in marks))
+        parts.append((source, late, "~" in marks, label))
     early = [p for p in parts if not p[1]]
     rest = [p for p in parts if p[1]]
     source = f"def enter(x, a): return f'{name}({joined(early, bool(rest) and not rest[0][2])}'\n"
@@ -165,11 +181,11 @@ def compile_shape(name: str, words: list[str], bits: int) -> tuple[Printer, Prin
     return env["enter"], env.get("exit")
 
 
-def joined(parts: list[tuple[str, bool, bool]], more: bool) -> str:
+def joined(parts: list[Part], more: bool) -> str:
     """The inside of an f-string that prints *parts*."""
     out = ""
-    for i, (source, _, own) in enumerate(parts):
-        out += ("" if own or i == 0 else ", ") + "{" + source + "}"
+    for i, (source, _, own, label) in enumerate(parts):
+        out += ("" if own or i == 0 else ", ") + label + "{" + source + "}"
     return out + (", " if more and parts else "")
 
 

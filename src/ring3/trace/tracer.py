@@ -74,6 +74,7 @@ class Tracer:
         if plan is None:
             plan = table[nr] = self.plan(nr, name, call, task.abi)
         frame.plan = plan
+        frame.nr = nr
         if not plan.traced:
             return
         frame.args = args
@@ -241,7 +242,10 @@ class Tracer:
     def plan(self, nr: int, name: str, call: Any, abi: str) -> Plan:
         options = self.options
         raw = options.raw is not None and name in options.raw
-        plan = plans.make_raw(name, nr, abi) if raw else plans.make(name, nr, call, abi)
+        if raw:
+            plan = plans.make_raw(name, nr, abi)
+        else:
+            plan = plans.make(name, nr, call, abi, self.style.names)
         plan.traced = (
             options.calls is None or name in options.calls or (not name and options.unknown_calls)
         )
@@ -308,8 +312,8 @@ class Tracer:
             self.last_ns = now
             shown = options.relative(since)
             who += f"(+{shown}) " if options.stamp else f"{shown} "
-        if options.numbers and frame.plan is not None:
-            who += f"[{frame.plan.nr:4d}] "
+        if options.numbers:
+            who += f"[{frame.nr:4d}] "
         return who
 
     # --- counting --------------------------------------------------------------------------------
