@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from ring3.abi.errno import EBADF, EINVAL
 from ring3.abi.fcntl import O_PATH
 from ring3.abi.hints import TYPE_CHECKING, Annotated, Any
@@ -36,9 +38,11 @@ from ring3.syscalls.waiting import MILLISECOND_NS, deadline, run, swap_mask, wai
 from ring3.task.task import Task
 
 if TYPE_CHECKING:
+    from ring3.core.park import WaitQueue
     from ring3.vfs.file import File
 
 Pollfd = Annotated["tuple[int, int, int]", Packed["tuple[int, int, int]"]("ihH", kind="pollfd")]
+POLLFD, REVENTS, REVENTS_AT = struct.Struct("<iH2x"), struct.Struct("<H"), 6
 FdSet = Annotated[bytes, Packed[bytes]("1s", kind="fdset")]
 MASK_AND_SIZE: Packed[Any] = Packed("QQ", "II")
 IN_SET = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR
@@ -102,23 +106,24 @@ def look(t: Task, fds: InOut[tuple[int, int, int]], nfds: int, restart: int) -> 
     """One round of poll: store what is ready and return how many; or park."""
     if nfds > t.fds.limit:
         raise EINVAL("more than RLIMIT_NOFILE")
-    entries = fds.load_array(nfds)
-    found, ready, queues = [], 0, {}
-    for fd, events, _revents in entries:
+    raw = bytearray(fds.load_bytes(nfds * POLLFD.size))
+    files, ready = t.fds.files, 0
+    queues: dict[WaitQueue, None] = {}
+    for at, (fd, events) in enumerate(POLLFD.iter_unpack(raw)):
         mask = 0
         if fd >= 0:
-            file = t.fds.files.get(fd)
+            file = files.get(fd)
             if file is None or file.flags & O_PATH:
                 mask = POLLNVAL
             else:
-                mask = readiness(t, file) & (events | POLLERR | POLLHUP) & 0xFFFF
+                mask = readiness(t, file) & (events | POLLERR | POLLHUP)
                 if not mask and not ready:
                     queues.update(dict.fromkeys(file.wait_queues()))
         ready += mask != 0
-        found.append((fd, events, mask))
+        REVENTS.pack_into(raw, at * POLLFD.size + REVENTS_AT, mask)
     if not ready:
         wait(t, t.memo, queues, restart)
-    fds.store_array(found)
+    fds.store_bytes(raw)
     return ready
 
 
