@@ -94,7 +94,7 @@ def endpoint(name_of: Any) -> str:
         return ""
     if int.from_bytes(data[:2], "little") == so.AF_INET:
         return f"{socket.inet_ntoa(data[4:8])}:{port}"
-    return f"[{socket.inet_ntop(socket.AF_INET6, data[8:24])}]:{port}"
+    return f"[{socket.inet_ntop(so.AF_INET6, data[8:24])}]:{port}"
 
 
 def unix_text(x: Frame, file: Any) -> str:

@@ -97,7 +97,7 @@ def inet_address(x: Frame, data: bytes) -> str | None:
 def inet6_address(x: Frame, data: bytes) -> str | None:
     if len(data) < 24:
         return None
-    where = host.inet_ntop(host.AF_INET6, data[8:24])
+    where = host.inet_ntop(so.AF_INET6, data[8:24])
     shown = (
         f", sin6_port={port(data[2:4])}, "
         f"sin6_flowinfo=htonl({int.from_bytes(data[4:8], 'big')}), "
