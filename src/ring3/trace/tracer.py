@@ -11,6 +11,7 @@ from ring3.trace.declared import load_families
 from ring3.trace.frame import Frame
 from ring3.trace.lines import exit_line, killed_line, signal_line, stop_line
 from ring3.trace.plan import MAX_ERRNO, Plan, error_text
+from ring3.trace.text import hexed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,10 +91,13 @@ class Tracer:
         if self.options.paths and not self.options.paths.wants(frame, plan):
             frame.plan = None
             return
+        try:
+            text = plan.enter(frame, args)
+        except Exception as bug:
+            text = f"{plan.name}({self.unprintable(task, plan, args, bug)}"
         if self.whole_lines:
-            frame.pending = self.leader(frame) + plan.enter(frame, args)
+            frame.pending = self.leader(frame) + text
             return
-        text = plan.enter(frame, args)
         other = self.open_line
         if other is not None and (other.pending or self.outputs.separately):
             self.begin(frame)
@@ -134,7 +138,10 @@ class Tracer:
         else:
             frame.result = result
             if plan.exit is not None:
-                line += plan.exit(frame, args)
+                try:
+                    line += plan.exit(frame, args)
+                except Exception as bug:
+                    line += self.unprintable(task, plan, args, bug)
             if failed:
                 if result == -ERESTART_RESTARTBLOCK:
                     frame.last = plan.name
@@ -226,6 +233,12 @@ class Tracer:
         nr = number(task.abi)
         self.enter(task, nr, "execve", None, args)
         self.exit(task, nr, "execve", None, args, 0, "")
+
+    def unprintable(self, task: Task, plan: Plan, args: Sequence[int], bug: Exception) -> str:
+        """What stands for arguments that our own code failed on: the guest must not suffer."""
+        words = ", ".join(hexed(value) for value in args)
+        task.world.log.say(f"trace: cannot print {plan.name}({words}): {bug!r}")
+        return f"{words} /* {type(bug).__name__} */"
 
     # --- lines -----------------------------------------------------------------------------------
     def adopt(self, task: Task) -> Frame | None:

@@ -265,3 +265,20 @@ def test_sets_that_are_wrong_say_so() -> None:
         filters.signals("SIGNOSUCH")
     with pytest.raises(ValueError):
         filters.statuses("maybe")
+
+
+def test_a_bug_in_a_printer_does_not_reach_the_guest() -> None:
+    stage = Stage()
+    actor = Actor(10)
+    said: list[str] = []
+    actor.world.log = type("Log", (), {"say": staticmethod(said.append)})()
+    stage.call(actor, "close", 3)
+
+    def broken(x: object, a: object) -> str:
+        raise ZeroDivisionError
+
+    plan = stage.tracer.plans["x86_64"][stage.numbers["close"]]
+    plan.enter = plan.exit = broken
+    assert stage.call(actor, "close", 3).startswith("close(0x3, 0, 0, 0, 0, 0 /* ZeroDivision")
+    assert "cannot print close(0x3" in said[0]
+    assert len(said) == 2
