@@ -126,7 +126,7 @@ def test_lost_with_the_receiver() -> None:
 def test_bad_control_messages() -> None:
     def scenario(w: World) -> Any:
         a, _b = w.pair(S.SOCK_STREAM)
-        seen = [w.sendmsg(a, [b"z"], [rights(99)]), w.sendmsg(a, [b"z"], [rights()])]
+        seen = [w.sendmsg(a, [b"z"], [rights(99999)]), w.sendmsg(a, [b"z"], [rights()])]
         seen += [w.sendmsg(a, [b"z"], [rights(*[a] * 254)]), w.sendmsg(a, [b"z"], [(1, 77, b"")])]
         seen += [w.sendmsg(a, [b"z"], [(77, 1, b"ignored")])]
         seen += [w.sendmsg(a, [b"z"], [(1, S.SCM_CREDENTIALS, bytes(8))])]
