@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 Pollfd = Annotated["tuple[int, int, int]", Packed["tuple[int, int, int]"]("ihH", kind="pollfd")]
 POLLFD, REVENTS, REVENTS_AT = struct.Struct("<iH2x"), struct.Struct("<H"), 6
 FdSet = Annotated[bytes, Packed[bytes]("1s", kind="fdset")]
+OLD_SELECT = struct.Struct("<iIIII")
 MASK_AND_SIZE: Packed[Any] = Packed("QQ", "II")
 IN_SET = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR
 OUT_SET = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR
@@ -137,7 +138,14 @@ def select(
     excepts: InOut[FdSet],
     timeout: InOut[Timeval],
 ) -> int:
-    """Wait for descriptors below *count* in three sets."""
+    """Wait for descriptors below *count* in three sets.
+
+    On i386 this is the oldest form: the first argument points to a struct of all five.
+    """
+    if t.memory.word == 32:
+        raw = t.memory.load(count & 0xFFFFFFFF, OLD_SELECT.size)
+        count, *pointers = OLD_SELECT.unpack(raw)
+        reads.addr, writes.addr, excepts.addr, timeout.addr = pointers
     return select_timed(t, count, (reads, writes, excepts), timeout)
 
 

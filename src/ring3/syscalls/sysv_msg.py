@@ -6,7 +6,6 @@ from ring3.abi.capability import CAP_SYS_RESOURCE
 from ring3.abi.errno import EIDRM, EINVAL, EPERM
 from ring3.abi.hints import Annotated, Final
 from ring3.abi.ipc import (
-    IPC_64,
     IPC_INFO,
     IPC_NOWAIT,
     IPC_RMID,
@@ -32,7 +31,7 @@ from ring3.ipc.ids import S_IRUGO, S_IWUGO
 from ring3.ipc.msg import Letter, MessageQueue
 from ring3.syscalls.sysv_records import Msginfo, MsqidDs, perm_fields
 from ring3.syscalls.sysv_sem import IpcFlags
-from ring3.syscalls.sysv_shm import IpcKey, seconds
+from ring3.syscalls.sysv_shm import IpcKey, plain_command, seconds
 from ring3.syscalls.table import syscall
 from ring3.task.task import Task
 
@@ -109,7 +108,7 @@ def find(t: Task, ident: int) -> MessageQueue:
 def msgctl(t: Task, ident: Int, cmd: MsgCommand, buf: Addr) -> int:
     """Look at a queue, change or remove it."""
     table, mem = t.world.ipc.messages, t.memory
-    cmd &= ~IPC_64
+    cmd = plain_command(t, cmd)
     if ident < 0 or cmd < 0:
         raise EINVAL
     if cmd in (IPC_INFO, MSG_INFO):

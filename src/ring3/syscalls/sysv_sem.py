@@ -10,7 +10,6 @@ from ring3.abi.ipc import (
     GETPID,
     GETVAL,
     GETZCNT,
-    IPC_64,
     IPC_INFO,
     IPC_RMID,
     IPC_SET,
@@ -38,13 +37,14 @@ from ring3.ipc.ids import S_IRUGO, S_IWUGO
 from ring3.ipc.sem import Semaphore, SemaphoreSet
 from ring3.syscalls.records import Timespec64
 from ring3.syscalls.sysv_records import SemidDs, Seminfo, perm_fields
-from ring3.syscalls.sysv_shm import IpcKey, seconds
+from ring3.syscalls.sysv_shm import IpcKey, plain_command, seconds
 from ring3.syscalls.table import syscall
 from ring3.task.task import Task
 
 IpcFlags = Annotated[int, Scalar(32, flags="ipc", kind="flags")]
 SemCommand = Annotated[int, Scalar(32, flags="sem_ctl", kind="enum")]
-Sembuf = Annotated["tuple[int, int, int]", Packed["tuple[int, int, int]"]("Hhh", kind="sembuf")]
+SEMBUF = Packed["tuple[int, int, int]"]("Hhh", kind="sembuf")
+Sembuf = Annotated["tuple[int, int, int]", SEMBUF]
 DS: Final[RecordCodec[SemidDs]] = RecordCodec(SemidDs)
 INFO: Final[RecordCodec[Seminfo]] = RecordCodec(Seminfo)
 OF_ONE: Final = (GETVAL, GETPID, GETNCNT, GETZCNT)
@@ -126,7 +126,7 @@ def operate(t: Task, ident: int, ops: In[Any], count: int, timeout: In[Any] | No
 @syscall
 def semctl(t: Task, ident: Int, number: Int, cmd: SemCommand, arg: ULong) -> int:
     """Look at a set or a semaphore, change or remove it."""
-    cmd &= ~IPC_64
+    cmd = plain_command(t, cmd)
     if ident < 0:
         raise EINVAL("negative id")
     if cmd in (IPC_INFO, SEM_INFO):

@@ -11,6 +11,8 @@ from ring3.abi.ipc import (
     IPC_RMID,
     IPC_SET,
     IPC_STAT,
+    SEM_STAT,
+    SEM_STAT_ANY,
     SHM_EXEC,
     SHM_HUGETLB,
     SHM_INFO,
@@ -50,6 +52,15 @@ MOST_BYTES: Final = 1 << 46
 """More than any host can back; Linux finds ENOMEM there too."""
 DS: Final[RecordCodec[ShmidDs]] = RecordCodec(ShmidDs)
 SECOND_NS: Final = 1_000_000_000
+OLD_STRUCTS: Final = (IPC_SET, IPC_STAT, IPC_INFO, SHM_STAT, SHM_STAT_ANY, SEM_STAT, SEM_STAT_ANY)
+
+
+def plain_command(t: Task, cmd: int) -> int:
+    """*cmd* of a ...ctl call without IPC_64. Without that flag, an i386 program means structs
+    that went out of use before 2000: EINVAL."""
+    if t.memory.word == 32 and not cmd & IPC_64 and cmd in OLD_STRUCTS:
+        raise EINVAL("the structs of before IPC_64")
+    return cmd & ~IPC_64
 
 
 def seconds(t: Task) -> int:
@@ -129,7 +140,7 @@ def shmdt(t: Task, addr: Addr) -> Result:
 def shmctl(t: Task, ident: Int, cmd: ShmCommand, buf: Addr) -> int:
     """Look at a segment, change or remove it."""
     table, mem = t.world.ipc.shm, t.memory
-    cmd &= ~IPC_64
+    cmd = plain_command(t, cmd)
     if cmd in (IPC_INFO, SHM_INFO):
         return tell_limits(t, cmd, buf)
     if cmd in (IPC_STAT, SHM_STAT, SHM_STAT_ANY):
