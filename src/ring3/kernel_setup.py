@@ -79,9 +79,12 @@ def start_program(
 
 
 def watch_memory(kernel: Kernel) -> None:
-    """Enforce the world's memory limit, if it has one, from the first program on."""
+    """Enforce the world's memory limit from the first program on. Without one, three quarters of
+    the host's memory: a guest must not make the host look for something to kill."""
     limit = kernel.world.limits.get("memory")
-    if limit is None or kernel.memory_watch is not None:
+    if limit is None:
+        limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4
+    if kernel.memory_watch is not None:
         return
     from ring3.machine.native.pressure import MemoryWatch
     from ring3.task.jobs import terminate

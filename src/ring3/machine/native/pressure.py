@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, Any
+
+from ring3.abi.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from ring3.machine.native.machine import NativeMachine
 
 PERIOD_NS = 50_000_000
-PAGE = 4096
+CALM_PERIOD_NS = 250_000_000
+"""While less than a quarter of the limit is in use."""
 BLOCK = 512
 
 
 class MemoryWatch:
-    """Samples every 50 ms while the world has processes. *kill* ends a guest process."""
+    """Samples every 50 ms (250 ms while little is in use). *kill* ends a guest process."""
 
     def __init__(
         self, machine: NativeMachine, clock: Clock, limit: int, kill: Callable[[Any, str], None]
@@ -32,20 +34,22 @@ class MemoryWatch:
         self.clock = clock
         self.limit = limit
         self.kill = kill
+        self.last = 0
         self.arm()
 
-    def arm(self) -> None:
-        self.clock.arm(self.clock.monotonic_ns() + PERIOD_NS, self)
+    def arm(self, period_ns: int = PERIOD_NS) -> None:
+        self.clock.arm(self.clock.monotonic_ns() + period_ns, self)
 
     def expire(self) -> None:
         if self.machine.closing:
             return
-        self.arm()
+        self.arm(PERIOD_NS if self.last > self.limit // 4 else CALM_PERIOD_NS)
         sizes = {p: resident(p.pid) for p in list(self.machine.processes.values()) if p.process}
         if not sizes:
             return
         files = memory_files()
-        if sum(sizes.values()) + files <= self.limit:
+        self.last = sum(sizes.values()) + files
+        if self.last <= self.limit:
             return
         # Pages that forks share were counted for each of them: now count exactly.
         sizes = {p: proportional(p.pid) for p in sizes}
@@ -62,14 +66,17 @@ class MemoryWatch:
 
 
 def resident(pid: int) -> int:
-    """Bytes of RAM mapped by host process *pid*; 0 if it is gone."""
+    """Bytes of RAM that only host process *pid* and its kin hold (anonymous and shared memory;
+    files come from the page cache); 0 if it is gone."""
+    total = 0
     try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            _size, total, shared = file.read().split()[:3]
+        with open(f"/proc/{pid}/status", "rb") as file:
+            for line in file:
+                if line.startswith((b"RssAnon:", b"RssShmem:", b"VmSwap:")):
+                    total += int(line.split()[1]) * 1024
     except (OSError, ValueError):
         return 0
-    # Pages of files come from the page cache, but a shared memory file counts there as well.
-    return (int(total) - int(shared)) * PAGE
+    return total
 
 
 def proportional(pid: int) -> int:
@@ -78,7 +85,7 @@ def proportional(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
             for line in file:
-                if line.startswith((b"Pss_Anon:", b"SwapPss:")):
+                if line.startswith((b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:")):
                     total += int(line.split()[1]) * 1024
     except (OSError, ValueError):
         return resident(pid)
