@@ -29,9 +29,9 @@ PRECISION = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 QUIET = ("attach", "exit", "path-resolution", "personality", "thread-execve")
 STYLES = {"raw": 1, "abbrev": 0, "verbose": 2}
 NATIVE_CALLS = frozenset(
-    "read write pread64 pwrite64 lseek readv writev preadv pwritev preadv2 pwritev2 futex"
-    " sched_yield madvise mprotect munmap mmap clock_gettime clock_getres gettimeofday time getcpu"
-    " nanosleep clock_nanosleep membarrier rseq".split()
+    "read write pread64 pwrite64 readv writev futex brk munmap mprotect mremap madvise msync mincore"
+    " mlock munlock mlock2 mlockall munlockall membarrier sched_yield arch_prctl rseq futex_waitv"
+    " clock_gettime clock_getres gettimeofday time getcpu getrandom mmap".split()
 )
 """Calls that the machine may let run natively in the fast profile: tracing one of them needs the
 full profile."""

@@ -14,7 +14,7 @@ from ring3.abi.errno import ENOENT
 from ring3.cli import changes
 from ring3.cli.guest import MOST_REFUSALS, GuestOptions, leave, report, user_id
 from ring3.cli.main import COMMANDS, OWN_ERROR, main
-from ring3.cli.trace import TraceCommand
+from ring3.cli.trace import NATIVE_CALLS, TraceCommand
 from ring3.task import refusals
 
 
@@ -132,6 +132,13 @@ def test_a_trace_of_calls_that_always_trap_runs_fast() -> None:
     command.parser().parse(["-e", "openat,execve", "ls"])
     command.settle()
     assert command.guest.profile == "fast"
+
+
+def test_what_may_run_natively_is_what_the_machines_filter_allows() -> None:
+    from ring3.machine.native import filter as machine
+
+    allowed = {*machine.OWN_MEMORY, *machine.DATA, *machine.HARMLESS, "mmap"}
+    assert allowed <= NATIVE_CALLS, "a trace of these needs the full profile"
 
 
 # --- the end of a run -----------------------------------------------------------------------------
