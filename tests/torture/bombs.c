@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,7 +100,9 @@ static int pipes(void)
 
 int main(int argc, char **argv)
 {
+    struct rlimit few = {1000, 1000};
     const char *kind = argc > 1 ? argv[1] : "";
+    setrlimit(RLIMIT_NOFILE, &few);
     return !strcmp(kind, "fork") ? forks() : !strcmp(kind, "threads") ? threads()
          : !strcmp(kind, "heap") ? heap() : !strcmp(kind, "memfd") ? memfd()
          : !strcmp(kind, "fds") ? descriptors() : pipes();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -159,7 +160,10 @@ def test_no_vehicle_survives_its_kernel(profile: str, tmp_path: Path) -> None:
             env={**os.environ, "MARK": mark}, cwd=tmp_path, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         ) as kernel:  # fmt: skip
-            time.sleep(0.15 + 0.06 * round_)
+            deadline = time.monotonic() + 10
+            while len(vehicles_of(kernel.pid)) < 2 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.03 * round_)
             mine = vehicles_of(kernel.pid)
             kernel.kill()
             kernel.wait(10)
@@ -168,7 +172,8 @@ def test_no_vehicle_survives_its_kernel(profile: str, tmp_path: Path) -> None:
         while any(map(is_alive, mine)) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert [pid for pid in mine if is_alive(pid)] == []
-    assert {n for n in set(os.listdir("/tmp")) - in_tmp if n.startswith("ring3")} == set()
+    left = set(os.listdir("/tmp")) - in_tmp
+    assert [name for name in left if re.fullmatch(r"ring3-[a-z0-9_]{8}", name)] == []
 
 
 def vehicles_of(pid: int) -> list[int]:

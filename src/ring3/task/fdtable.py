@@ -6,7 +6,9 @@ native machine mirrors granted descriptors into its vehicle before the call retu
 
 from __future__ import annotations
 
-from ring3.abi.errno import EBADF, EINVAL, EMFILE, Errno
+import os
+
+from ring3.abi.errno import EBADF, EINVAL, EMFILE, ENFILE, Errno
 from ring3.abi.hints import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -16,6 +18,40 @@ if TYPE_CHECKING:
     from ring3.vfs.file import File
 
 F = TypeVar("F", bound="File")
+
+
+class HostRoom:
+    """Whether the kernel has host descriptors left. It keeps some for itself: a kernel that
+    cannot open a file cannot even tell a guest so."""
+
+    __slots__ = ("calls", "tight")
+    EVERY = 32
+    SPARE = 256
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.tight = False
+
+    def check(self) -> None:
+        """Now and then look how far descriptors reach. ENFILE."""
+        self.calls += 1
+        if self.calls % self.EVERY and not self.tight:
+            return
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        try:
+            fd = os.open("/", os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            fd = limit
+        else:
+            os.close(fd)
+        self.tight = fd >= limit - min(self.SPARE, limit // 4)
+        if self.tight:
+            raise ENFILE("the kernel is out of host descriptors")
+
+
+host_room = HostRoom()
 
 
 class Reservation:
@@ -97,6 +133,7 @@ class FdTable:
             if fd not in files and fd not in reserved:
                 found.append(fd)
             fd += 1
+        host_room.check()
         if low <= self.first_free:
             self.first_free = found[0]
         self.reserved.update(found)

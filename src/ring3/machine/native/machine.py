@@ -69,6 +69,8 @@ class NativeMachine:
         self.births: dict[int, Callable[[int], None]] = {}
         self.early: dict[int, list[tuple[int, int, int, tuple[int, ...]]]] = {}
         """Traps of threads whose parent has not yet reported their number."""
+        self.unborn: dict[int, Any] = {}
+        """Clones under way, by the thread that makes the child."""
         self.starts: list[tuple[Image, Any]] = []
         """Programs waiting for the zygote."""
         self.zygote: NativeVehicle | None = None
@@ -190,7 +192,8 @@ class NativeMachine:
                     if tick is not None:
                         self.pinning.sample()
                 except Exception:
-                    self.bug(0)
+                    if not self.closing:
+                        self.bug(0)
 
     def special(
         self, v: NativeVehicle | None, id_: int, tid: int, nr: int, args: tuple[int, ...]
@@ -218,9 +221,13 @@ class NativeMachine:
 
     def bug(self, tid: int) -> None:
         """A bug in the machine itself: report it, end the process it concerns, go on."""
-        import traceback
+        try:
+            import traceback
 
-        for line in traceback.format_exc().splitlines():
+            lines = traceback.format_exc().splitlines()
+        except OSError:  # out of descriptors: even an import fails
+            lines = [repr(sys.exc_info()[1])]
+        for line in lines:
             self.log.say("machine: " + line)
         if os.environ.get("RING3_DEBUG"):
             traceback.print_exc(file=sys.stderr)
@@ -454,6 +461,21 @@ class NativeMachine:
             v.space.slots_used.discard(v.slot)
         if process.process is not None:
             self.supervisor.process_gone(process.process, status, usage)
+        for v in process.vehicles.values():
+            if (birth := self.unborn.pop(v.tid, None)) is not None:
+                birth.parent_died(self)
+
+    def sweep(self) -> None:
+        """End vehicles that nobody adopted: their parents died before they could tell."""
+        if self.unborn or self.zygote is None:
+            return
+        for tid in list(self.early):
+            del self.early[tid]
+            try:
+                if tid not in self.vehicles and os.getsid(tid) == self.zygote.tid:
+                    os.kill(tid, signal.SIGKILL)  # collected by ``release``
+            except OSError:
+                pass  # gone already
 
     def kick(self, pid: int, tid: int) -> None:
         step.tgkill(pid, tid, KICK)
@@ -507,6 +529,12 @@ class NativeMachine:
         self.closing = True
         for process in list(self.processes.values()):
             self.kill(process)
+        if self.zygote is not None:
+            try:
+                # All vehicles are of its group: also one whose birth was never told.
+                os.killpg(self.zygote.tid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass  # none is left
         self.reactor.interrupt()
 
     def release(self) -> None:
@@ -519,6 +547,12 @@ class NativeMachine:
                 pass  # the caller's own wait was faster (the zygote is an ordinary child)
             self.reactor.forget(process.pidfd)
             os.close(process.pidfd)
+        if self.zygote is not None:
+            try:
+                while True:
+                    os.waitpid(-self.zygote.tid, WALL)
+            except ChildProcessError:
+                pass  # the last one
         self.processes.clear()
         self.vehicles.clear()
         self.bindings.release()

@@ -49,6 +49,8 @@ MAP_SLOTS = 0x4032
 NO_FD = (1 << 64) - 1
 WAITING = frozenset(NUMBERS[name] for name in ("futex", "futex_waitv"))
 SLOT_BATCH = 16
+BIRTH_NS = 500_000_000
+"""Time a new host process has to ring once its parent is dead."""
 """Slots are mapped this many at a time: untouched ones cost nothing."""
 Cmds = list[tuple[int, tuple[int, ...], int]]
 
@@ -150,16 +152,43 @@ class MapFile(Deferred):
 class Clone(Deferred):
     """clone(2): a thread or vfork child on a prepared frame, or a copy-on-write host fork."""
 
-    __slots__ = ("args", "child")
+    __slots__ = ("args", "child", "cookie")
 
     def __init__(self, args: CloneArgs, child: Any, then: Callable[[int], Result | None]) -> None:
         super().__init__(then)
         self.args = args
         self.child = child
+        self.cookie = 0
 
     def begin(self, machine: NativeMachine, v: NativeVehicle) -> None:
         v.pending_then = self.then
+        if not self.args.flags & CLONE_THREAD:
+            machine.unborn[v.tid] = self
         v.enter_shim(lambda: self.inside(machine, v))
+
+    def parent_goes_on(self, machine: NativeMachine, v: NativeVehicle) -> None:
+        """The child rang after its parent had told of it."""
+        if machine.unborn.pop(v.tid, None) is not None:
+            machine.finished(v, 0)
+
+    def parent_died(self, machine: NativeMachine) -> None:
+        """The caller was killed meanwhile. A child that was made rings soon, or never."""
+        machine.clock.arm(machine.clock.monotonic_ns() + BIRTH_NS, self.Late(self, machine))
+
+    class Late:
+        """The end of a birth that nobody waits for."""
+
+        def __init__(self, clone: Clone, machine: NativeMachine) -> None:
+            self.clone = clone
+            self.machine = machine
+
+        def expire(self) -> None:
+            clone, machine = self.clone, self.machine
+            told = clone.cookie and clone.cookie not in machine.births
+            machine.births.pop(clone.cookie, None)
+            if not told and clone.then is not None and not clone.child.exiting:
+                clone.then(-EAGAIN.number)
+            machine.sweep()
 
     def inside(self, machine: NativeMachine, v: NativeVehicle) -> None:
         if not self.args.flags & CLONE_VM:
@@ -210,6 +239,7 @@ class Clone(Deferred):
         registers = (flags, frame, 0, args.child_tid, args.tls, 0)
 
         def done(v: NativeVehicle, index: int, last: int) -> None:
+            machine.unborn.pop(v.tid, None)
             if index != 1:
                 space.slots_used.discard(slot)
                 machine.finished(v, last)
@@ -246,11 +276,13 @@ class Clone(Deferred):
             for go_on in waiting:
                 go_on()
 
-        cookie = machine.expect_birth(born)
+        self.cookie = cookie = machine.expect_birth(born)
         flags = CLONE_PARENT | args.flags & (CLONE_SETTLS | CLONE_CHILD_CLEARTID | CLONE_FILES)
         registers = (flags, 0, 0, args.child_tid, args.tls, cookie)
 
         def done(v: NativeVehicle, index: int, last: int) -> None:
+            if index != 1 or cookie not in machine.births:
+                machine.unborn.pop(v.tid, None)
             if index != 1:
                 machine.births.pop(cookie, None)
             if args.stack:
@@ -261,7 +293,7 @@ class Clone(Deferred):
                     return
             if cookie in machine.births:
                 # The parent does not return before the child is there to be signalled.
-                waiting.append(lambda: machine.finished(v, 0))
+                waiting.append(lambda: self.parent_goes_on(machine, v))
             else:
                 machine.finished(v, last if index != 1 else 0)
 
