@@ -93,7 +93,7 @@ def watch_memory(kernel: Kernel) -> None:
         kernel.world.log.say(report)
         terminate(process, 9)
 
-    kernel.memory_watch = MemoryWatch(kernel.machine, kernel.world.clock, limit, kill)  # type: ignore[arg-type]
+    kernel.memory_watch = MemoryWatch(kernel.machine, kernel.world.clock, limit, kill)
 
 
 def new_task(kernel: Kernel, cwd: str) -> Task:
@@ -106,6 +106,7 @@ def new_task(kernel: Kernel, cwd: str) -> Task:
     world.sessions[pid] = session
     process.join(ProcessGroup(pid, session))
     process.limits = dict(kernel.default_limits)
+    process.nice = os.getpriority(os.PRIO_PROCESS, 0)
     world.processes[pid] = process
     task = Task(world, pid, process)
     process.leader = task
