@@ -245,6 +245,8 @@ class Kernel:
             return  # it hangs in a host call: what it may still use stays open
         with self.lock:
             machine.release()
+            for task in list(self.world.tasks.values()):
+                task.fds.release()
             self.view.close()
             if self.world.net is not None:
                 self.world.net.close()

@@ -29,8 +29,8 @@ PRECISION = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 QUIET = ("attach", "exit", "path-resolution", "personality", "thread-execve")
 STYLES = {"raw": 1, "abbrev": 0, "verbose": 2}
 NATIVE_CALLS = frozenset(
-    "read write pread64 pwrite64 readv writev futex brk munmap mprotect mremap madvise msync mincore"
-    " mlock munlock mlock2 mlockall munlockall membarrier sched_yield arch_prctl rseq futex_waitv"
+    "read write pread64 pwrite64 readv writev futex futex_waitv brk munmap mprotect mremap madvise"
+    " msync mincore mlock munlock mlock2 mlockall munlockall membarrier sched_yield arch_prctl rseq"
     " clock_gettime clock_getres gettimeofday time getcpu getrandom mmap".split()
 )
 """Calls that the machine may let run natively in the fast profile: tracing one of them needs the

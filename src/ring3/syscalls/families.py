@@ -32,8 +32,7 @@ FAMILIES = {
     "handle": "name_to_handle_at open_by_handle_at",
     "ids": "getpgid getpgrp getpid getppid getsid gettid set_tid_address setpgid setsid",
     "info": (
-        "getcpu getrandom olduname personality setdomainname sethostname sysinfo syslog "
-        "uname"
+        "getcpu getrandom olduname personality setdomainname sethostname sysinfo syslog uname"
     ),
     "inotify": "inotify_add_watch inotify_init inotify_init1 inotify_rm_watch",
     "ipc32": "ipc",
@@ -71,8 +70,7 @@ FAMILIES = {
         "setrlimit ugetrlimit"
     ),
     "rw": (
-        "_llseek lseek pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readv write "
-        "writev"
+        "_llseek lseek pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readv write writev"
     ),
     "sched": (
         "sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr "
@@ -91,8 +89,7 @@ FAMILIES = {
         "sync sync_file_range syncfs truncate truncate64"
     ),
     "socket": (
-        "accept accept4 bind connect getpeername getsockname listen shutdown socket "
-        "socketpair"
+        "accept accept4 bind connect getpeername getsockname listen shutdown socket socketpair"
     ),
     "socketcall": "socketcall",
     "sockopt": "getsockopt setsockopt",
@@ -106,8 +103,7 @@ FAMILIES = {
     "sysv_sem": "semctl semget semop semtimedop semtimedop_time64",
     "sysv_shm": "shmat shmctl shmdt shmget",
     "timeofday": (
-        "adjtimex clock_adjtime clock_adjtime64 gettimeofday settimeofday stime time "
-        "times"
+        "adjtimex clock_adjtime clock_adjtime64 gettimeofday settimeofday stime time times"
     ),
     "timer": (
         "alarm getitimer setitimer timer_create timer_delete timer_getoverrun "

@@ -283,6 +283,10 @@ def set_realtime(world: World, now_ns: int) -> None:
     """Set the guest world's wall clock: absolute sleepers and timers look at it again."""
     world.clock.realtime_offset_ns += now_ns - world.clock.realtime_ns()
     world.clock_set.wake()
+    if world.ipc.timers:
+        from ring3.ipc.timerfd import clock_was_set
+
+        clock_was_set(world)
     for process in list(world.processes.values()):
         for timer in list(process.timers.values()):
             meter = timer.meter

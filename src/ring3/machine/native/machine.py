@@ -71,6 +71,8 @@ class NativeMachine:
         """Traps of threads whose parent has not yet reported their number."""
         self.unborn: dict[int, Any] = {}
         """Clones under way, by the thread that makes the child."""
+        self.newborn: dict[int, HostProcess] = {}
+        """Host processes whose parent has told of them and that have not rung yet."""
         self.starts: list[tuple[Image, Any]] = []
         """Programs waiting for the zygote."""
         self.zygote: NativeVehicle | None = None
@@ -405,13 +407,34 @@ class NativeMachine:
         for trap in self.early.pop(tid, ()):
             self.special(v, *trap)
 
+    def await_birth(self, child: Any, tid: int, died: Callable[[], None]) -> None:
+        """Host process *tid* was made for *child* and has not rung yet. Should it die before it
+        does, its guest process is dead too, and *died* is called."""
+        try:
+            process = HostProcess(tid, child.process)
+        except OSError:
+            return  # out of descriptors: then only its ring tells of it
+
+        def dead() -> None:
+            self.newborn.pop(tid, None)
+            self.reap(process)
+            died()
+
+        self.newborn[tid] = self.processes[tid] = process
+        self.reactor.on_readable(process.pidfd, dead)
+
     def adopt_process(
         self, parent: NativeVehicle, child: Any, tid: int, frame: int
     ) -> NativeVehicle:
         """The child of a host fork, stopped in its doorbell with a copy of the parent's frame
         (which the parent itself may have left by now)."""
         space = parent.space.fork(tid, parent.slot)
-        v = NativeVehicle(self, HostProcess(tid, child.process), tid, space, parent.slot)
+        process = self.newborn.pop(tid, None)
+        if process is not None:
+            self.reactor.forget(process.pidfd)  # ``register`` watches it as any other
+        else:
+            process = HostProcess(tid, child.process)
+        v = NativeVehicle(self, process, tid, space, parent.slot)
         v.id, v.frame = self.born_id, frame
         self.register(v, child)
         child.fds.bound = set(parent.task.fds.bound)

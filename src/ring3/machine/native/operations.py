@@ -276,6 +276,11 @@ class Clone(Deferred):
             for go_on in waiting:
                 go_on()
 
+        def stillborn() -> None:
+            machine.births.pop(cookie, None)
+            for go_on in waiting:
+                go_on()
+
         self.cookie = cookie = machine.expect_birth(born)
         flags = CLONE_PARENT | args.flags & (CLONE_SETTLS | CLONE_CHILD_CLEARTID | CLONE_FILES)
         registers = (flags, 0, 0, args.child_tid, args.tls, cookie)
@@ -292,8 +297,9 @@ class Clone(Deferred):
                     v.kill()
                     return
             if cookie in machine.births:
-                # The parent does not return before the child is there to be signalled.
+                # The parent does not return before the child is there to be signalled (or dead).
                 waiting.append(lambda: self.parent_goes_on(machine, v))
+                machine.await_birth(self.child, last, stillborn)
             else:
                 machine.finished(v, last if index != 1 else 0)
 
