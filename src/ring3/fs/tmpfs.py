@@ -25,7 +25,7 @@ TIGHT_FREE = 64 << 20
 
 
 class TmpFs(Filesystem):
-    """*limit*: bytes of content, None for no limit. *inode_limit*: as nr_inodes=."""
+    """*limit*: bytes of content, None for a quarter of the host's memory. *inode_limit*: as nr_inodes=."""
 
     name = "tmpfs"
     magic = TMPFS_MAGIC
@@ -91,7 +91,8 @@ class TmpFs(Filesystem):
         """How many of *size* bytes fit, written to *inode* at *offset* (None: the position)."""
         limit = self.limit
         if limit is None:
-            return size
+            # Content is the host's memory all the same: one call must not be able to take it all.
+            limit = memory_size() // 4
         most = size + 2 * PAGE
         if self.used + self.unseen + most <= limit:
             self.unseen += most

@@ -31,7 +31,7 @@ from ring3.machine.native.protocol import (
     REPLY_RUN,
 )
 from ring3.machine.native.space import NativeSpace
-from ring3.machine.native.vehicle import HostProcess, NativeVehicle
+from ring3.machine.native.vehicle import NOTHING, HostProcess, NativeVehicle, fits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -210,8 +210,13 @@ class NativeMachine:
         if v is self.zygote:
             step.send(self.listener, id_, 0, 0, CONTINUE)
             return
-        expected, *v.expecting = v.expecting or [(-1, ())]
-        if nr == expected[0] and args[: len(expected[1])] == expected[1]:
+        if v.kicked and v.done is not None and fits(v.continued, nr, args):
+            # clone(2) that finds a signal pending makes nothing and is executed again.
+            step.send(self.listener, id_, 0, 0, CONTINUE)
+            return
+        expected, *v.expecting = v.expecting or [NOTHING]
+        if fits(expected, nr, args):
+            v.continued = expected if nr == NR_CLONE else NOTHING
             step.send(self.listener, id_, 0, 0, CONTINUE)
             return
         v.expecting = []
