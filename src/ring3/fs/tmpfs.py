@@ -25,7 +25,8 @@ TIGHT_FREE = 64 << 20
 
 
 class TmpFs(Filesystem):
-    """*limit*: bytes of content, None for a quarter of the host's memory. *inode_limit*: as nr_inodes=."""
+    """*limit*: bytes of content, None for a quarter of the host's memory. *inode_limit*: as
+    nr_inodes=."""
 
     name = "tmpfs"
     magic = TMPFS_MAGIC
