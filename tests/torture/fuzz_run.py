@@ -81,6 +81,7 @@ def fuzz(profile: str, seconds: float, seed: int, program: str, scratch: str) ->
         length = min(left, ROUND_S)
         argv = [program, str(seed + 10_000 * found.rounds), str(int(length * 1000)), "4"]
         with Kernel(profile=profile, rw=[scratch], ro=[program], cwd=scratch) as kernel:
+            kernel.world.limits["memory"] = 2 << 30  # the fuzzer maps and allocates at random
             kernel.world.log.listener = found.said.append
             one_round(kernel, argv, length, found)
             if not serves(kernel):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 
-from ring3.abi.errno import from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_WRONLY
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.signal import SIGCONT, SIGHUP
 from ring3.drivers.ptytable import PTS_MAJOR, ptys_of
 from ring3.drivers.tty import TtyFile, check_exclusive
+from ring3.ipc.hostfile import host_error
 from ring3.vfs.special import makedev
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Console:
         try:
             fd = os.open(f"/proc/self/fd/{self.fd}", wanted)
         except OSError as error:
-            raise from_os_error(error) from None
+            raise host_error(error) from None
         file = ConsoleFile(self, fd, flags & ~O_NOCTTY)
         if not flags & O_NOCTTY:
             self.control.opened(who, flags & O_ACCMODE != O_WRONLY)

@@ -5,9 +5,10 @@ Nothing they do depends on who asks, so the open host description is the guest's
 
 from __future__ import annotations
 
+import errno
 import os
 
-from ring3.abi.errno import EAGAIN, EINVAL, ENODEV, ENOTTY, ENXIO, EPERM, from_os_error
+from ring3.abi.errno import EAGAIN, EINVAL, ENFILE, ENODEV, ENOTTY, ENXIO, EPERM, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_NONBLOCK
 from ring3.abi.hints import TYPE_CHECKING, ClassVar
 from ring3.abi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
@@ -123,6 +124,8 @@ def open_device(minor: int, flags: int) -> int:
     except FileNotFoundError:
         raise ENXIO("the host has no such device") from None
     except OSError as error:
+        if error.errno == errno.EMFILE:
+            raise ENFILE("the kernel is out of descriptors") from None
         raise from_os_error(error) from None
 
 

@@ -11,7 +11,7 @@ import fcntl
 import os
 
 from ring3.abi import ioctl as io
-from ring3.abi.errno import EAGAIN, EINVAL, EIO, ENODEV, ENOTTY, from_os_error
+from ring3.abi.errno import EAGAIN, EINVAL, EIO, ENODEV, ENOTTY
 from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, O_WRONLY
 from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar
 from ring3.abi.poll import POLLERR, POLLHUP, POLLIN
@@ -270,7 +270,7 @@ def new_pair(table: PtyTable, who: Walker, flags: int) -> PtyMaster:
     except FileNotFoundError:
         raise ENODEV("the host has no /dev/ptmx") from None
     except OSError as error:
-        raise from_os_error(error) from None
+        raise host_error(error) from None
     pair = PtyPair(table, index, fd, who.cred.fsuid)
     table.pairs[index] = pair
     return PtyMaster(pair, fd, flags)

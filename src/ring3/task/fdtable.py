@@ -10,6 +10,7 @@ import os
 
 from ring3.abi.errno import EBADF, EINVAL, EMFILE, ENFILE, Errno
 from ring3.abi.hints import TYPE_CHECKING, TypeVar
+from ring3.abi.resource import RLIMIT_NOFILE
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -39,7 +40,7 @@ class HostRoom:
             return
         import resource
 
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        limit = resource.getrlimit(RLIMIT_NOFILE)[0]
         try:
             fd = os.open("/", os.O_PATH | os.O_CLOEXEC)
         except OSError:

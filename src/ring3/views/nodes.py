@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from importlib import import_module
 
-from ring3.abi.errno import EINVAL, EIO, ENOENT, EPERM, from_os_error
+from ring3.abi.errno import EINVAL, EIO, ENFILE, ENOENT, EPERM, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_RDONLY
 from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
@@ -243,7 +243,7 @@ def new_memfd() -> int:
     try:
         return os.memfd_create("proc", os.MFD_CLOEXEC)
     except OSError as error:
-        raise from_os_error(error) from None
+        raise ENFILE(f"the kernel is out of descriptors: {error.strerror}") from None
 
 
 def write_all(fd: int, content: bytes) -> None:

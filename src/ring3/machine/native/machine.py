@@ -31,7 +31,7 @@ from ring3.machine.native.protocol import (
     REPLY_RUN,
 )
 from ring3.machine.native.space import NativeSpace
-from ring3.machine.native.vehicle import NOTHING, HostProcess, NativeVehicle, fits
+from ring3.machine.native.vehicle import HostProcess, NativeVehicle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -210,13 +210,14 @@ class NativeMachine:
         if v is self.zygote:
             step.send(self.listener, id_, 0, 0, CONTINUE)
             return
-        if v.kicked and v.done is not None and fits(v.continued, nr, args):
-            # clone(2) that finds a signal pending makes nothing and is executed again.
-            step.send(self.listener, id_, 0, 0, CONTINUE)
-            return
-        expected, *v.expecting = v.expecting or [NOTHING]
-        if fits(expected, nr, args):
-            v.continued = expected if nr == NR_CLONE else NOTHING
+        wanted, *rest = v.expecting or [(-1, ())]
+        if nr == wanted[0] and args[: len(wanted[1])] == wanted[1] and (v.kicked or not v.cloning):
+            if nr == NR_CLONE:
+                # If it finds a kick pending it makes nothing, and the host executes it again:
+                # it stays expected until the shim rings.
+                v.cloning = True
+            else:
+                v.expecting = rest
             step.send(self.listener, id_, 0, 0, CONTINUE)
             return
         v.expecting = []

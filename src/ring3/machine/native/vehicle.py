@@ -27,12 +27,6 @@ if TYPE_CHECKING:
     from ring3.machine.native.space import NativeSpace
 
 WORD = (1 << 64) - 1
-NOTHING: tuple[int, tuple[int, ...]] = (-1, ())
-
-
-def fits(expected: tuple[int, tuple[int, ...]], nr: int, args: tuple[int, ...]) -> bool:
-    """Whether a notified call is the one of the shim that was expected."""
-    return nr == expected[0] and args[: len(expected[1])] == expected[1]
 
 
 class HostProcess:
@@ -53,7 +47,7 @@ class HostProcess:
 class NativeVehicle:
     __slots__ = (
         "armed",
-        "continued",
+        "cloning",
         "done",
         "entering",
         "expecting",
@@ -91,8 +85,8 @@ class NativeVehicle:
         self.pending_then: Callable[[int], Result | None] | None = None
         self.expecting: list[tuple[int, tuple[int, ...]]] = []
         """Calls of the shim that the filter notifies and that may go on, in order."""
-        self.continued: tuple[int, tuple[int, ...]] = NOTHING
-        """The clone of the list under way that was let go on: a kick has the host repeat it."""
+        self.cloning = False
+        """The list's clone was let go on; only a kick has the host execute it once more."""
         self.shim_entered: Callable[[], None] | None = None
         """What to do once a kick has brought the vehicle into its shim."""
         self.entering = False
@@ -221,7 +215,7 @@ class NativeVehicle:
             self.machine.lost(self, 11)
             return
         self.done = done
-        self.continued = NOTHING
+        self.cloning = False
         # Five: clone's sixth slot is the shim's own (cookie, or start on a frame).
         self.expecting = [
             (nr, tuple(a & WORD for a in args[:5])) for nr, args, _ in cmds if nr not in UNNOTIFIED
