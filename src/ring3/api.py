@@ -149,17 +149,23 @@ class Popen:
     def communicate(self, input: Any = None, timeout: float | None = None) -> tuple[Any, Any]:
         """Feed *input*, read everything, wait. Raises TimeoutExpired; the program then runs on."""
         readers = [Reader(stream) for stream in (self.stdout, self.stderr)]
+        feeder = None
         if self.stdin is not None:
             feeder = threading.Thread(target=feed, args=(self.stdin, input), daemon=True)
             feeder.start()
         self.wait(timeout)
+        if feeder is not None:
+            feeder.join()  # the program is gone: a write ends at once
         return readers[0].result(), readers[1].result()
 
     def close(self) -> None:
         """Close the pipes and, if it is our own, the kernel (which ends what still runs)."""
         for stream in (self.stdin, self.stdout, self.stderr):
             if stream is not None:
-                stream.close()
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    pass  # what was still buffered for a program that is gone
         self._close_kernel()
 
     def _close_kernel(self) -> None:
