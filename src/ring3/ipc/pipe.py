@@ -81,6 +81,7 @@ class Pipe:
         """Remove up to *size* bytes; b"" if there are none. A packet ends the read."""
         found = []
         slots = self.slots
+        was_full = len(slots) >= self.slots_max
         while slots and size:
             slot = slots[0]
             part = slot.data[slot.start : slot.start + size]
@@ -91,7 +92,7 @@ class Pipe:
                 slots.popleft()
                 if slot.packet:
                     break
-        if found:
+        if found and was_full:
             self.writable.wake()
         return b"".join(found)
 
