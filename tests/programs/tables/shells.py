@@ -25,7 +25,7 @@ BASH: list[tuple[str, str]] = [
     ("coprocess bc-like", "coproc tr a-z A-Z; echo hello >&${COPROC[1]}; exec {COPROC[1]}>&-; cat <&${COPROC[0]}"),
     ("job control", "set -m; sleep 0.1 & jobs %1; wait %1; echo $?; sleep 3 & kill %%; wait %%; echo $?"),
     ("job control groups", "set -m; (ps -o pgid= -p $BASHPID | tr -d ' ') > a & p=$!; wait; test $(cat a) = $p && echo own group"),
-    ("stop and continue", "set -m; sleep 0.3 & kill -STOP $!; sleep 0.1; jobs -s | grep -c Stopped; kill -CONT $!; wait $!; echo $?"),
+    ("stop and continue", "set -m; sleep 0.3 & kill -STOP $!; sleep 0.1; jobs -s | grep -c Stopped; kill -CONT $!; while kill -0 $! 2>/dev/null; do sleep 0.05; done; echo done"),
     ("wait -n", "(sleep 0.1; exit 3) & (sleep 0.6; exit 4) & wait -n; echo $?; wait -n; echo $?; wait -n; echo $?"),
     ("background and wait", "for i in 3 1 2; do (sleep 0.$i; exit $i) & p[$i]=$!; done; for i in 1 2 3; do wait ${p[$i]}; echo $?; done"),
     ("redirections", "{ echo out; echo err >&2; } > f 2>&1; cat f; echo a >> f; wc -l < f; exec 4<>f; read l <&4; echo $l; exec 4>&-; ls nosuch 2>/dev/null || echo gone; echo x 2>&- >&1"),
