@@ -16,6 +16,7 @@ from ring3.vfs.file import File
 
 if TYPE_CHECKING:
     from ring3.abi.types import Memory
+    from ring3.machine.base import FileContent
     from ring3.vfs.inode import Walker
     from ring3.vfs.path import Place
 
@@ -111,6 +112,10 @@ class MemDevice(File):
         if self.minor != ZERO:
             raise ENODEV
         return self.fd
+
+    def map_content(self, prot: int, shared: bool) -> FileContent | None:
+        self.map_fd(prot, shared)
+        return None
 
     def release(self) -> None:
         os.close(self.fd)

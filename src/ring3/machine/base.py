@@ -45,9 +45,60 @@ class Binding(Protocol):
     "routed" if I/O on it has to reach the kernel."""
 
 
+class FileMapping(Protocol):
+    """What a machine that keeps file pages of its own (a page cache) wants to be told of a file.
+
+    It hangs on ``FileContent.mapping``. The kernel calls it around its own I/O, so that mapped
+    pages and read(2) and write(2) show the same bytes. All calls are made with the kernel locked.
+    """
+
+    def before_read(self, offset: int, size: int) -> None:
+        """[offset, offset + size) of the content is about to be read: what stores through shared
+        mappings changed there has to be in the content (``write_at``) first."""
+
+    def after_write(self, offset: int, size: int) -> None:
+        """That range of the content was changed (written, punched, zeroed, collapsed): pages of it
+        are to show the new bytes. Pages that had been changed by a store and not written back were
+        asked for with ``before_read`` before, so none of their bytes is lost."""
+
+    def truncated(self, size: int) -> None:
+        """The content's size is *size* now, larger or smaller: pages wholly beyond it go (SIGBUS
+        for who touches them), and the rest of the last page reads as zeros."""
+
+    def shared_writable(self) -> bool:
+        """Some address space maps it shared and may store there (F_SEAL_WRITE is EBUSY then)."""
+
+    def gone(self) -> None:
+        """Nobody can reach the content any more: give its pages back without writing them."""
+
+
+class FileContent(Protocol):
+    """Bytes that can be mapped: the inode of a regular file, a System V segment.
+
+    ``File.map_content`` gives it. A machine puts its FileMapping into ``mapping`` at the first use
+    and None there when it keeps no page of the content any more. ``read_at`` and ``write_at`` lie
+    below the mapping: they never call it, and they move no file position and no notification.
+    """
+
+    mapping: FileMapping | None
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Up to *size* bytes; fewer at the end, b"" behind it. Holes read as zeros. EIO."""
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        """Write all of *data*, which lies inside the content's present size. ENOSPC, EIO."""
+
+    def content_size(self) -> int:
+        """In bytes, at this moment."""
+
+    def stamp(self) -> object:
+        """Equal to an earlier stamp exactly if nothing but the kernel's own calls (which tell the
+        mapping) has changed the content since: who keeps pages unmapped looks here first."""
+
+
 class Segment:
     """Part of an executable to be mapped: *memsz* bytes at *vaddr*, the first *filesz* from the
-    file. *host_fd* is the kernel's descriptor of the file (native), *read* its content (others)."""
+    file: ``file.map_fd`` is its host descriptor (native), ``file.map_content`` its content."""
 
     __slots__ = ("file", "filesz", "memsz", "offset", "prot", "vaddr")
 

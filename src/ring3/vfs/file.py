@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ring3.abi.types import Memory
     from ring3.core.park import WaitQueue
+    from ring3.machine.base import FileContent
     from ring3.vfs.inode import Inode, Stat, Walker
     from ring3.vfs.path import Place
 
@@ -149,6 +150,11 @@ class File:
 
         ENODEV for what cannot be mapped, EACCES for a mode that does not allow *prot*.
         """
+        raise ENODEV
+
+    def map_content(self, prot: int, shared: bool) -> FileContent | None:
+        """What a machine with pages of its own maps; None for memory that starts as zeros.
+        Refuses as ``map_fd`` does."""
         raise ENODEV
 
     # --- identity ----------------------------------------------------------------------------

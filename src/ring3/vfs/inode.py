@@ -16,6 +16,7 @@ from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ring3.machine.base import FileMapping
     from ring3.vfs.access import Cred
     from ring3.vfs.context import FsContext
     from ring3.vfs.file import File
@@ -110,8 +111,8 @@ class Inode:
     filesystems (a host directory) they are as fresh as the last ``lookup`` or ``refresh``."""
 
     __slots__ = (
-        "__weakref__", "fifo", "fs", "gid", "ino", "locks", "mode", "nlink", "opens", "rdev",
-        "socket", "uid", "watches",
+        "__weakref__", "fifo", "fs", "gid", "ino", "locks", "mapping", "mode", "nlink", "opens",
+        "rdev", "socket", "uid", "watches",
     )  # fmt: skip
 
     trust: float = FOREVER
@@ -140,6 +141,8 @@ class Inode:
         """File locks held on this inode (syscalls/lock.py)."""
         self.watches: list[Any] | None = None
         """inotify watches (vfs.notify)."""
+        self.mapping: FileMapping | None = None
+        """The pages of this regular file that the machine keeps, where it keeps any."""
 
     @property
     def is_dir(self) -> bool:
@@ -275,6 +278,23 @@ class Inode:
         """A new host descriptor of a regular file's content, with the access mode of *flags*; the
         caller closes it. ENODEV where no host object holds the content."""
         raise ENODEV
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Content of a regular file, below any mapping (machine.base.FileContent)."""
+        raise ENODEV
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        """Change content inside a regular file's size, below any mapping."""
+        raise ENODEV
+
+    def content_size(self) -> int:
+        """The size of a regular file at this moment."""
+        self.refresh()
+        return self.stat().size
+
+    def stamp(self) -> object:
+        """Changes when the content was changed by somebody outside (FileContent)."""
+        return None
 
     def check_special(self) -> None:
         """Refuse here if this FIFO, socket or device must not be opened."""

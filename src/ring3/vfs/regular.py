@@ -38,6 +38,7 @@ from ring3.vfs.file import File
 
 if TYPE_CHECKING:
     from ring3.abi.types import Memory
+    from ring3.machine.base import FileContent
     from ring3.vfs.inode import Inode, Stat
 
 HOST_STATUS = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME
@@ -194,15 +195,22 @@ class RegularFile(File):
         self.flags = flags
 
     def map_fd(self, prot: int, shared: bool) -> int:
+        self.check_map(prot, shared)
+        if self.fd < 0:
+            raise ENODEV
+        return self.fd
+
+    def map_content(self, prot: int, shared: bool) -> FileContent | None:
+        self.check_map(prot, shared)
+        return self._inode
+
+    def check_map(self, prot: int, shared: bool) -> None:
         if not self.readable:
             raise EACCES("mmap needs a file open for reading")
         if shared and prot & PROT_WRITE and not self.writable:
             raise EACCES("not open for writing")
         if self.place is not None and self.place.mount.flags & MS_NOEXEC and prot & PROT_EXEC:
             raise EPERM("mounted noexec")
-        if self.fd < 0:
-            raise ENODEV
-        return self.fd
 
     def rebind(self, fd: int) -> None:
         """Go on with the content behind *fd* (a new host description of the same access mode; it
