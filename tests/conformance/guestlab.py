@@ -189,6 +189,8 @@ def run_guest(exe: Path, where: Where, arguments: list[str], timeout: float) -> 
         if where.profile:
             argv = ring3_command(where, scratch) + argv
             env["PYTHONPATH"] = str(SOURCE)
+            if "RING3_OWN_OBJECTS" in os.environ:  # see World.own_objects
+                env["RING3_OWN_OBJECTS"] = os.environ["RING3_OWN_OBJECTS"]
         return _run(argv, scratch, env, where.uid, timeout)
 
 

@@ -98,7 +98,8 @@ def recorded_counts() -> dict[str, tuple[int, int]]:
 
 def environment(scratch: Path) -> dict[str, str]:
     """Make the environment of both sides."""
-    return {
+    own = {name: os.environ[name] for name in ("RING3_OWN_OBJECTS",) if name in os.environ}
+    return own | {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(scratch),
         "TMPDIR": str(scratch / "tmp"),

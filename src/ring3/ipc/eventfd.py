@@ -124,7 +124,7 @@ class HostEventFd(HostStream):
 
 def make_eventfd(world: Ground, count: int, flags: int) -> File:
     """A counter that starts at *count*. *flags*: EFD_SEMAPHORE, EFD_NONBLOCK. ENFILE."""
-    if not world.machine.can_bind:
+    if world.own_objects:
         return EventFd(count, flags)
     try:
         fd = os.eventfd(count, flags | EFD_CLOEXEC)

@@ -74,7 +74,7 @@ class Fifo:
     def end(self, flags: int) -> End:
         """A new open description of the FIFO."""
         if self.pipe is None and self.host_path_fd < 0:
-            if self.world.machine.can_bind:
+            if not self.world.own_objects:
                 self.host_path_fd = make_host_fifo()
             if self.host_path_fd < 0:
                 self.pipe = Pipe()

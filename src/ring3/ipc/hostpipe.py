@@ -122,7 +122,7 @@ def make_pipe(world: Ground, flags: int, uid: int = 0, gid: int = 0) -> tuple[Fi
     """
     name = PipeName(uid, gid)
     reading = O_RDONLY | flags & O_NONBLOCK
-    if not world.machine.can_bind:
+    if world.own_objects:
         pipe = Pipe()
         return PipeEnd(pipe, reading, name), PipeEnd(pipe, O_WRONLY | flags, name)
     try:

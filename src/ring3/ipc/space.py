@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from ring3.ipc.shm import ShmTable
 
 
-class Binder(Protocol):
-    """The one thing this room asks about a machine."""
-
-    can_bind: bool
-
-
 class Ground(Protocol):
     """What this room needs of a world."""
 
@@ -30,7 +24,7 @@ class Ground(Protocol):
     ipc: IpcSpace
 
     @property
-    def machine(self) -> Any: ...
+    def own_objects(self) -> bool: ...
 
 
 class IpcSpace:

@@ -261,7 +261,7 @@ def unpack_setting(raw: bytes) -> Setting:
 
 def make_timerfd(world: Ground, clockid: int, flags: int) -> TimerFd | HostTimerFd:
     """A disarmed timer of *clockid* (checked). *flags*: TFD_NONBLOCK. ENFILE."""
-    if not world.machine.can_bind:
+    if world.own_objects:
         return TimerFd(world, clockid, flags)
     import ctypes
 

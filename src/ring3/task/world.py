@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 
 from ring3.abi.hints import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ class World:
         self.reactor = Reactor()
         self.log = KernelLog(self.clock)
         self.machine: Machine
+        self.forced_own = bool(os.environ.get("RING3_OWN_OBJECTS"))
+        """For tests: objects are the kernel's own even where the host's could be bound."""
         self.supervisor: Supervisor
         self.ready: deque[Task] = deque()
         """Tasks whose parked call is to be run again."""
@@ -74,6 +77,12 @@ class World:
         """Called when a first process, which somebody outside can continue, has stopped."""
         self.ptys: Any = None
         """Pseudo-terminals (drivers.pty.PtyTable), made with the default view."""
+
+    @property
+    def own_objects(self) -> bool:
+        """Pipes, sockets, counters and timers are the kernel's own, with nothing of the host
+        underneath: nobody could bind the host's."""
+        return self.forced_own or not self.machine.can_bind
 
     def new_pid(self) -> int:
         """The next free id, counting on from the last one as Linux does."""
