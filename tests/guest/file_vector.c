@@ -1,5 +1,7 @@
 /* readv, writev, preadv2, pwritev2 and process_vm_readv. */
 #include "guest.h"
+#include <pthread.h>
+#include <sys/socket.h>
 
 static int scratch(const char *text)
 {
@@ -134,4 +136,75 @@ BEHAVIOUR(process_vm)
     SHOW("write", ret(process_vm_writev(pid, &local, 1, &remote, 1, 0)));
     kill(pid, SIGCONT);
     SHOW("child", reap(pid));
+}
+
+/* A call that waits has read its array: what another thread does to it meanwhile has no effect. */
+static struct iovec changing;
+static int ends[2];
+
+static void *late_reader(void *arg)
+{
+    static char sink[400000];
+    size_t got = 0;
+    ssize_t n;
+    usleep(100000);
+    changing.iov_len = 1;
+    while (got < 300000 && (n = read(ends[0], sink, sizeof sink)) > 0)
+        got += n;
+    return arg;
+}
+
+static void *late_writer(void *arg)
+{
+    usleep(100000);
+    changing.iov_len = 1;
+    CHECK(write(ends[1], "abc", 3) == 3);
+    usleep(100000);
+    CHECK(write(ends[1], "de", 2) == 2);
+    return arg;
+}
+
+static void while_it_waits(void *(*other)(void *), ssize_t (*call)(void), const char *what)
+{
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, other, NULL) == 0);
+    SHOW(what, ret(call()));
+    CHECK(pthread_join(thread, NULL) == 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static ssize_t write_it(void) { return writev(ends[1], &changing, 1); }
+static ssize_t read_it(void) { return readv(ends[0], &changing, 1); }
+static ssize_t send_it(void)
+{
+    struct msghdr header = {.msg_iov = &changing, .msg_iovlen = 1};
+    return sendmsg(ends[1], &header, 0);
+}
+static ssize_t receive_it(void)
+{
+    struct msghdr header = {.msg_iov = &changing, .msg_iovlen = 1};
+    return recvmsg(ends[0], &header, MSG_WAITALL);
+}
+
+BEHAVIOUR(array_changed_while_waiting)
+{
+    static char big[300000];
+    char text[6] = "";
+    CHECK(pipe(ends) == 0);
+    changing = (struct iovec){big, sizeof big};
+    while_it_waits(late_reader, write_it, "writev");
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    int room = 20000;
+    CHECK(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room) == 0);
+    changing = (struct iovec){big, sizeof big};
+    while_it_waits(late_reader, send_it, "sendmsg");
+    CHECK(pipe(ends) == 0);
+    changing = (struct iovec){text, 5};
+    while_it_waits(late_writer, read_it, "readv");
+    SHOW("text", text);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    changing = (struct iovec){text, 5};
+    while_it_waits(late_writer, receive_it, "recvmsg");
+    SHOW("text", text);
 }

@@ -148,3 +148,14 @@ BEHAVIOUR(memory_to_pipe)
     SHOW("no_pipe", ret(vmsplice(source(), &back, 1, 0)));
     SHOW("flags", ret(vmsplice(p[1], parts, 1, 0x100)));
 }
+
+BEHAVIOUR(vmsplice_more_than_fits)
+{
+    int p[2];
+    CHECK(pipe(p) == 0);
+    size_t size = 300 * 4096;
+    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct iovec all = {pages, size};
+    SHOW("waits_once", ret(vmsplice(p[1], &all, 1, 0)));
+    SHOW("full", ret(vmsplice(p[1], &all, 1, SPLICE_F_NONBLOCK)));
+}

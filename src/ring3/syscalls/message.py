@@ -187,6 +187,7 @@ def sendmmsg(t: Task, fd: Fd, messages: InOut[MMsgHdr], count: UInt, flags: UInt
 def next_message(memo: Any) -> None:
     memo.index += 1
     memo.done = 0
+    memo.spans = None
     memo.until_ns = None
 
 

@@ -136,7 +136,7 @@ def preadv2(t: Task, fd: Fd, vec: In[Iovec], count: ULong, offset: OffsetLow, fl
     try:
         return vector_read(t, file, vec, count, at)
     except Park:
-        if flags & RWF_NOWAIT and not t.memo:
+        if flags & RWF_NOWAIT and not t.memo.done:
             raise EAGAIN from None
         raise
 
@@ -152,15 +152,14 @@ def pwritev2(t: Task, fd: Fd, vec: In[Iovec], count: ULong, offset: OffsetLow, f
     check_flags(flags)
     if flags & RWF_NOAPPEND and file.flags & O_APPEND:
         raise EOPNOTSUPP("RWF_NOAPPEND: the host description appends by itself")
-    if flags & RWF_APPEND and file.seekable and not t.memo:
+    if flags & RWF_APPEND and file.seekable and t.memo is None:
         at = to_end(file, at)
     try:
         done = vector_write(t, file, vec, count, at, quiet=bool(flags & RWF_NOSIGNAL))
     except Park:
         if flags & RWF_NOWAIT:
-            done = t.memo
-            if done:
-                return int(done)
+            if t.memo.done:
+                return int(t.memo.done)
             raise EAGAIN from None
         raise
     if done and flags & (RWF_DSYNC | RWF_SYNC):
@@ -198,6 +197,9 @@ def vector_write(
 
 def buffers(t: Task, vec: In[Iovec], count: int) -> list[tuple[int, int]]:
     """The non-empty spans of an iovec array. EINVAL, EFAULT."""
+    if t.memo is not None:
+        found: list[tuple[int, int]] = t.memo.spans
+        return found
     spans = iovecs(vec, count)
     for addr, length in spans:
         check_range(t.memory, addr, length)

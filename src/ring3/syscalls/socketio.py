@@ -88,8 +88,8 @@ def send_spans(
 
 
 def send_stream(t: Task, sock: Socket, spans: Spans, flags: int, to: Any, control: bytes) -> int:
+    done, spans = so_far(t, spans)
     size = total(spans)
-    done = t.memo.done if t.memo is not None else 0
     # Files go with the first byte.
     cargo = load_cargo(t, sock, control) if not done else None
     while True:
@@ -101,7 +101,7 @@ def send_stream(t: Task, sock: Socket, spans: Spans, flags: int, to: Any, contro
             if done and signal_pending(t):
                 return done
             try:
-                progress(t).done = done
+                remember(t, done, spans)
                 wait(t, sock, block, sending=True, now=bool(flags & MSG_DONTWAIT))
             except EAGAIN:
                 if done:
@@ -118,6 +118,18 @@ def send_stream(t: Task, sock: Socket, spans: Spans, flags: int, to: Any, contro
         cargo = None
         if done >= size or len(data) < want:
             return done
+
+
+def so_far(t: Task, spans: Spans) -> tuple[int, Spans]:
+    """How many bytes of a stream are through, and the buffers as the call first found them."""
+    if t.memo is None:
+        return 0, spans
+    return t.memo.done, spans if t.memo.spans is None else t.memo.spans
+
+
+def remember(t: Task, done: int, spans: Spans) -> None:
+    memo = progress(t)
+    memo.done, memo.spans = done, spans
 
 
 # --- receiving ----------------------------------------------------------------------------------
@@ -140,9 +152,9 @@ def receive(t: Task, sock: Socket, spans: Spans, flags: int) -> tuple[int, Messa
 
 def receive_stream(t: Task, sock: Socket, spans: Spans, flags: int) -> tuple[int, Message]:
     """Bytes of a stream: what is there, or as many as SO_RCVLOWAT or MSG_WAITALL ask for."""
+    done, spans = so_far(t, spans)
     size = total(spans)
     least = size if flags & MSG_WAITALL else sock.options.get((SOL_SOCKET, SO_RCVLOWAT), 1)
-    done = t.memo.done if t.memo is not None else 0
     while True:
         try:
             message = sock.recv(size - done, flags & SEEN)
@@ -156,7 +168,7 @@ def receive_stream(t: Task, sock: Socket, spans: Spans, flags: int) -> tuple[int
             if done and signal_pending(t):
                 return done, Message(b"")
             try:
-                progress(t).done = done
+                remember(t, done, spans)
                 wait(t, sock, block, sending=False, now=bool(flags & MSG_DONTWAIT))
             except EAGAIN:
                 if done:

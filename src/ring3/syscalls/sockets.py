@@ -68,7 +68,7 @@ def store_address(raw: bytes, addr: Out[SockAddr], length: InOut[SockLen]) -> No
 class Progress:
     """What a socket call that waits remembers (``t.memo``)."""
 
-    __slots__ = ("done", "end_ns", "index", "until_ns")
+    __slots__ = ("done", "end_ns", "index", "spans", "until_ns")
 
     def __init__(self) -> None:
         self.until_ns: int | None = None
@@ -79,6 +79,8 @@ class Progress:
         """Messages of sendmmsg or recvmmsg that are through."""
         self.end_ns: int | None = None
         """recvmmsg's own time limit."""
+        self.spans: list[tuple[int, int]] | None = None
+        """The buffers, once some bytes of a stream are through: not read from the guest twice."""
 
 
 def progress(t: Task) -> Progress:

@@ -311,10 +311,13 @@ def piped(t: Task, action: Any) -> int:
 
 
 def waiting_or_not(t: Task, flags: int, action: Any) -> int:
-    """Run *action*; SPLICE_F_NONBLOCK turns a park into EAGAIN."""
+    """Run *action*; a park after some bytes ends it (vmsplice waits for room only once), and
+    SPLICE_F_NONBLOCK turns one before into EAGAIN."""
     try:
         return int(action())
     except Park:
+        if t.memo is not None and t.memo.done:
+            return int(t.memo.done)
         if flags & SPLICE_F_NONBLOCK:
             raise EAGAIN from None
         raise

@@ -2,8 +2,9 @@
 
 Buffers are lists of (address, length) spans. Transfers go in chunks, so that a huge one neither
 takes much memory nor keeps the kernel from others: after ``SLICE`` bytes the call parks until the
-others had their turn. ``t.memo`` then holds how many bytes are done; a call that a signal
-interrupts after some bytes returns their number.
+others had their turn. ``t.memo`` then holds a ``Progress``: how many bytes are done, and the
+buffers, since another thread of the guest may have changed the iovec array meanwhile. A call that
+a signal interrupts after some bytes returns their number.
 """
 
 from __future__ import annotations
@@ -177,23 +178,43 @@ def send_signal(t: Task, signo: int) -> None:
     send_to_task(t, SigInfo.user(signo, t))
 
 
-def give_way(t: Task, done: int) -> None:
+def give_way(t: Task, memo: object) -> None:
     """Let others run before the transfer goes on, unless a signal would end it here."""
     if not signal_pending(t):
-        t.memo = done
+        t.memo = memo
         raise Park(deadline_ns=0)
 
 
 # --- transfers -----------------------------------------------------------------------------------
+class Progress:
+    """What a parked transfer remembers (``t.memo``): the call is executed again from its
+    registers, but what it had read from the guest's memory is not read a second time."""
+
+    __slots__ = ("done", "offset", "spans")
+
+    def __init__(self, done: int, spans: Spans, offset: int | None) -> None:
+        self.done = done
+        self.spans = spans
+        self.offset = offset
+
+
 def read_spans(t: Task, file: File, spans: Spans, offset: int | None = None) -> int:
     """Fill *spans* from *file*, at its position or at *offset*; return the bytes read."""
+    done = start = 0
+    if t.memo is not None:
+        done, spans, offset = t.memo.done, t.memo.spans, t.memo.offset
+        start = done
     size, mem = total(spans), t.memory
-    done = start = t.memo or 0
     while True:
         want = min(size - done, CHUNK)
         try:
             data = file.read(want) if offset is None else file.pread(want, offset + done)
-        except (Park, Errno):
+        except Park:
+            if done:
+                return done
+            t.memo = Progress(done, spans, offset)
+            raise
+        except Errno:
             if done:
                 return done
             raise
@@ -208,7 +229,7 @@ def read_spans(t: Task, file: File, spans: Spans, offset: int | None = None) -> 
         if stored < want or done == size:
             return done
         if done - start >= SLICE:
-            give_way(t, done)
+            give_way(t, Progress(done, spans, offset))
 
 
 def write_spans(
@@ -218,8 +239,11 @@ def write_spans(
 
     *quiet*: no SIGPIPE (RWF_NOSIGNAL).
     """
+    done = start = 0
+    if t.memo is not None:
+        done, spans, offset = t.memo.done, t.memo.spans, t.memo.offset
+        start = done
     size, mem = total(spans), t.memory
-    done = start = t.memo or 0
     if size:
         size = min(size, done + size_limit(t, file, offset, done))
     while True:
@@ -230,7 +254,7 @@ def write_spans(
         except Park:
             if done and signal_pending(t):
                 return done
-            t.memo = done
+            t.memo = Progress(done, spans, offset)
             raise
         except Errno as failed:
             if isinstance(failed, EPIPE) and not quiet:
@@ -244,7 +268,7 @@ def write_spans(
         if count < len(data) and file.flags & O_NONBLOCK:
             return done
         if done - start >= SLICE:
-            give_way(t, done)
+            give_way(t, Progress(done, spans, offset))
 
 
 def size_limit(t: Task, file: File, offset: int | None, done: int) -> int:

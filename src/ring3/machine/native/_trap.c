@@ -14,6 +14,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define USER_END ((Py_ssize_t)1 << 47)
+
 static PyObject *fault_class; /* what the memory functions raise (EFAULT) */
 
 static int reply(int fd, uint64_t id, long long value, long error, unsigned flags)
@@ -94,7 +96,8 @@ static PyObject *fault(void)
     return PyErr_SetFromErrno(PyExc_OSError);
 }
 
-/* load(pid, address, size) -> bytes, all of them or the fault class */
+/* load(pid, address, size) -> bytes, all of them or the fault class, also for more bytes than there
+ * are addresses. A negative size is the caller's bug: ValueError. */
 static PyObject *trap_load(PyObject *self, PyObject *const *a, Py_ssize_t n)
 {
     (void)self;
@@ -105,6 +108,12 @@ static PyObject *trap_load(PyObject *self, PyObject *const *a, Py_ssize_t n)
     Py_ssize_t size = PyLong_AsSsize_t(a[2]);
     if (PyErr_Occurred())
         return NULL;
+    if (size < 0)
+        return PyErr_Format(PyExc_ValueError, "load of %zd bytes", size);
+    if (size > USER_END) {
+        errno = EFAULT;
+        return fault();
+    }
     PyObject *data = PyBytes_FromStringAndSize(NULL, size);
     if (!data)
         return NULL;

@@ -12,6 +12,7 @@ from ring3.abi.errno import EFAULT
 
 NOTIF = struct.Struct("<QIIiIQ6Q")
 RESP = struct.Struct("<QQiI")
+USER_END = 1 << 47
 RECV, SEND = 0xC0502100, 0xC0182101
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -65,8 +66,12 @@ def transfer(call: str, pid: int, address: int, buffer: object, size: int) -> in
 
 
 def load(pid: int, address: int, size: int) -> bytes:
-    if not size:
+    if size <= 0:
+        if size:
+            raise ValueError(f"load of {size} bytes")
         return b""
+    if size > USER_END:
+        raise EFAULT
     buffer = (ctypes.c_char * size)()
     if transfer("process_vm_readv", pid, address, buffer, size) != size:
         raise EFAULT
