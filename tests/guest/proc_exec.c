@@ -301,3 +301,71 @@ ROLE(comm)
     prctl(PR_GET_NAME, name);
     SHOW("comm", name);
 }
+
+ROLE(takes_pending)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    _exit(sigtimedwait(&set, NULL, &(struct timespec){5, 0}) == SIGUSR1 ? 7 : 1);
+}
+
+static void ends(int signo) { _exit(6); }
+
+/* How often a process that is sent *signo* while it executes another program ends in one of two
+   ways, of 100 times. */
+static int around_exec(int signo, const char *role, int one_way, int other_way)
+{
+    char *argv[] = {"x", (char *)role, NULL};
+    int found = 0, status = 0x7f;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGTERM, ends);
+    for (int i = 0; i < 100; i++) {
+        int p[2];
+        char byte;
+        status = 0x7f;
+        CHECK(pipe(p) == 0);
+        pid_t pid = MUST(fork());
+        if (pid == 0) {
+            CHECK(write(p[1], "x", 1) == 1);
+            execve(guest_self, argv, environ);
+            _exit(90);
+        }
+        CHECK(read(p[0], &byte, 1) == 1);
+        usleep(i * 20);
+        CHECK(kill(pid, signo) == 0);
+        if (signo == SIGSTOP) {
+            CHECK(waitpid(pid, &status, WUNTRACED) == pid);
+            kill(pid, SIGCONT);
+        }
+        CHECK(!WIFSTOPPED(status) || waitpid(pid, &status, 0) == pid);
+        found += status == one_way || status == other_way;
+        close(p[0]);
+        close(p[1]);
+    }
+    return found;
+}
+
+BEHAVIOUR(handled_signal_around_exec)
+{
+    say("ended=%d", around_exec(SIGTERM, "@sleeper", 6 << 8, SIGTERM));
+}
+
+BEHAVIOUR(dumping_signal_around_exec)
+{
+    CHECK(setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}) == 0);
+    say("ended=%d", around_exec(SIGQUIT, "@sleeper", SIGQUIT, SIGQUIT));
+}
+
+BEHAVIOUR(blocked_signal_around_exec)
+{
+    say("taken=%d", around_exec(SIGUSR1, "@takes_pending", 7 << 8, 7 << 8));
+}
+
+BEHAVIOUR(stopped_around_exec)
+{
+    say("ended=%d", around_exec(SIGSTOP, "@exit7", 7 << 8, 7 << 8));
+}

@@ -91,6 +91,10 @@ class Exec(Deferred):
         def failed(v: NativeVehicle, index: int, last: int) -> None:
             v.process.booting = None
             machine.finished(v, last)
+            for other in list(v.process.vehicles.values()):
+                if other.kick_due:
+                    other.kick_due = False
+                    other.interrupt()
 
         args = (base + PATH_AT, argv, argv + 8)
         v.run([(NUMBERS["execve"], args, 0)], failed)

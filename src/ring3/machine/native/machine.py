@@ -459,7 +459,7 @@ class NativeMachine:
         process.vehicles = {v.tid: v}
         v.space = NativeSpace(process.pid)
         v.slot = 0
-        v.armed = v.routed = False
+        v.armed = v.routed = v.kick_due = False
         v.gone = False
         v.pending_then = None
         if v.task is not None:

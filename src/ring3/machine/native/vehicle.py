@@ -55,6 +55,7 @@ class NativeVehicle:
         "gone",
         "held_nr",
         "id",
+        "kick_due",
         "kicked",
         "machine",
         "pending_then",
@@ -94,6 +95,8 @@ class NativeVehicle:
         self.held_nr = -1
         """The call that is being returned from while the vehicle is held back."""
         self.kicked = False
+        self.kick_due = False
+        """Somebody wanted to kick it while its process booted."""
         self.gone = False
         self.routed = False
         """Every call of this thread comes to the kernel (syscall user dispatch)."""
@@ -147,9 +150,17 @@ class NativeVehicle:
                 self.machine.to_user(self, context)
 
     def interrupt(self) -> None:
-        """Kick the vehicle unless it is in the kernel's hands: then it finds out on its way."""
-        if not self.gone and not self.id and not self.kicked:
-            self.kick()
+        """Kick the vehicle unless it is in the kernel's hands: then it finds out on its way.
+
+        So does one whose process boots: the host's exec has reset the handlers, and until the
+        shim has set its own a kick is death. Should the exec fail, it is made up for.
+        """
+        if self.gone or self.id or self.kicked:
+            return
+        if self.process.booting is not None:
+            self.kick_due = True
+            return
+        self.kick()
 
     def kick(self) -> None:
         self.kicked = True
