@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCH = (
     f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r});"
-    " from ring3.cli.main import main; sys.exit(main())"
+    " from ring3.cli.main import entry; entry()"
 )
 PINNED = ["taskset", "-c", "0"]
 RUNSC = ["runsc", "--ignore-cgroups", "--network=none", "--platform=ptrace", "do"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.contenders import LAUNCH, Contender, ring3_argv
+from bench.contenders import LAUNCH, ROOT, Contender, ring3_argv
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
@@ -152,6 +153,8 @@ ROWS = (*LOOP_ROWS, *PROGRAM_ROWS)
 
 def prepare() -> None:
     """Compile the loops and make the files that rows use."""
+    # As an installation has it, whatever PYTHONDONTWRITEBYTECODE says here.
+    compileall.compile_dir(ROOT / "src", quiet=1)
     BUILD.mkdir(exist_ok=True)
     source = HERE / "programs" / "loops.c"
     if not LOOPS.exists() or LOOPS.stat().st_mtime < source.stat().st_mtime:

@@ -132,7 +132,7 @@ class Popen:
         return self.returncode
 
     def poll(self) -> int | None:
-        if self.returncode is None and self.guest.gone.is_set():
+        if self.returncode is None and self.guest.gone.happened:
             self.wait()
         return self.returncode
 

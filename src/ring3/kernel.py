@@ -6,13 +6,14 @@ until ``close``; the methods here may be called from any thread.
 
 from __future__ import annotations
 
+import _thread
 import importlib
 import os
-import threading
 
 from ring3.abi.errno import Errno
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.signal import SI_KERNEL, SIGCHLD, SIGPIPE, SIGTTIN, SIGTTOU, SIGXCPU, SIGXFSZ
+from ring3.core.latch import Latch
 from ring3.core.park import Park
 from ring3.machine.base import Fault, Result, UserContext
 from ring3.syscalls.families import FAMILIES
@@ -90,8 +91,7 @@ class GuestProcess:
         self.kernel = kernel
         self.process = process
         self.pid = process.pid
-        self.gone = threading.Event()
-        self.stopped = threading.Event()
+        self.gone = Latch()
         process.exit_event.add(self)
 
     # A waiter in the process's exit queue.
@@ -159,16 +159,22 @@ class Kernel:
         self.closed = False
         self.memory_watch: Any = None
         """Enforces the limit "memory" of the world, once a program runs."""
+        self.ended = Latch()
+        """The thread that serves traps is over."""
         self.start_thread()
 
     def start_thread(self) -> None:
         """Boot the machine on the thread that will serve it; raise what it raised."""
         machine: Any = self.machine
-        ready = threading.Event()
-        self.thread = threading.Thread(
-            target=machine.serve, args=(ready.set,), name="ring3", daemon=True
-        )
-        self.thread.start()
+        ready = Latch()
+
+        def serve() -> None:
+            try:
+                machine.serve(ready.set)
+            finally:
+                self.ended.set()
+
+        _thread.start_new_thread(serve, ())
         ready.wait()
         if machine.failure is not None:
             raise machine.failure
@@ -240,8 +246,7 @@ class Kernel:
         with self.lock:
             machine.close()
         files.binders.remove(machine.bindings.rebound)
-        self.thread.join(10)
-        if self.thread.is_alive():
+        if not self.ended.wait(10):
             return  # it hangs in a host call: what it may still use stays open
         with self.lock:
             machine.release()

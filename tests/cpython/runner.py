@@ -29,7 +29,7 @@ CACHE = HERE / "build"
 RESTARTS = 12
 LAUNCH = (
     f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r});"
-    " from ring3.cli.main import main; sys.exit(main())"
+    " from ring3.cli.main import entry; entry()"
 )
 
 # Run by `make test`, cheapest first; LONG ones only with RING3_TEST_ALL=1 or by name.

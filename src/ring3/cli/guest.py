@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import _thread
+import gc
 import os
-import signal
 import sys
-from threading import Thread
 
 from ring3.abi.errno import ENOENT, Errno
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.cli.main import OWN_ERROR
 from ring3.cli.parse import BadUsage, Option, count, seconds, size
+from ring3.core.light import signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,6 +207,8 @@ def run_guest(
     try:
         if prepare is not None:
             prepare(kernel)
+        gc.freeze()  # what is there by now stays: the collector need not look at it again
+        gc.enable()
         return run_program(kernel, options, argv)
     finally:
         report(kernel, options)
@@ -292,7 +295,7 @@ class Forwarding:
     def begin(self, guest: GuestProcess) -> None:
         """Hand on what has come so far, and what will come."""
         self.guest = guest
-        Thread(target=self.hand_on, daemon=True).start()
+        _thread.start_new_thread(self.hand_on, ())
 
     def hand_on(self) -> None:
         while numbers := os.read(self.pipe[0], 64):

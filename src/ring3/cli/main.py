@@ -7,7 +7,14 @@ errors (bad options among them), 124 when ``--timeout`` was up.
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
+
+from ring3.abi.hints import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 OWN_ERROR = 125
 
@@ -55,7 +62,7 @@ def complain(text: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point of the command and of ``python -m ring3``."""
+    """The command with the words *argv* (default: those of this process); its exit status."""
     words = sys.argv[1:] if argv is None else argv
     if not words or words[0] in ("-h", "--help", "help"):
         if len(words) > 1 and words[0] == "help" and words[1] in COMMANDS:
@@ -80,3 +87,20 @@ def main(argv: list[str] | None = None) -> int:
         return 141
     except KeyboardInterrupt:
         return 130
+
+
+def entry() -> NoReturn:
+    """Entry point of the command and of ``python -m ring3``.
+
+    Two things save a fifth of the time of ``ring3 run true``: no garbage is looked for before the
+    guest starts (``run_guest`` begins to), and the interpreter is not taken down piece by piece,
+    since all it holds is memory.
+    """
+    gc.disable()
+    status = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        status = status or 141  # whoever read our output has seen enough, or it is closed
+    os._exit(status)

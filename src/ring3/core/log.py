@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from ring3.abi.hints import TYPE_CHECKING
+from ring3.core.light import deque
 
 if TYPE_CHECKING:
     from collections.abc import Callable

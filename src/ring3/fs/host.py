@@ -10,7 +10,6 @@ names and with a check that it is still the same directory.
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 
 from ring3.abi.errno import EACCES, from_os_error
 from ring3.abi.mount import (
@@ -28,6 +27,7 @@ from ring3.abi.mount import (
     ZONEFS_MAGIC,
 )
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
+from ring3.core.light import OrderedDict
 from ring3.fs.hostdir import HostDir
 from ring3.fs.hostfile import HostFile, HostLink
 from ring3.fs.hostinode import HostInode, HostSpecial

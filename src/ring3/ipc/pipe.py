@@ -6,14 +6,13 @@ that a program which fills a pipe with odd sizes sees the same numbers. Source: 
 
 from __future__ import annotations
 
-from collections import deque
-
 from ring3.abi.errno import EAGAIN, EBUSY, EINVAL, EPERM, EPIPE
 from ring3.abi.fcntl import O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY
 from ring3.abi.hints import TYPE_CHECKING, ClassVar, NoReturn
 from ring3.abi.ioctl import FIONREAD
 from ring3.abi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from ring3.abi.stat import S_IFIFO
+from ring3.core.light import deque
 from ring3.core.park import Park, WaitQueue
 from ring3.vfs.anon import anonymous_stat, new_ino
 from ring3.vfs.file import File

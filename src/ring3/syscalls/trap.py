@@ -35,14 +35,19 @@ class Gate:
     def __init__(self, world: World) -> None:
         self.world = world
         self.x86_64 = Dispatch(X86_64, unimplemented)
-        self.i386 = Dispatch(I386, unimplemented)
+        self.i386: Dispatch | None = None
+        """Made for the first i386 program."""
         self.observers: list[Observer] = []
         world.refusals.name_of = lambda t, nr: self.dispatch(t).names.get(nr, str(nr))
         self.filters: list[Filter] = []
         """Asked in order before the handler; an int is the call's result without running it."""
 
     def dispatch(self, t: Task) -> Dispatch:
-        return self.x86_64 if t.abi == "x86_64" else self.i386
+        if t.abi == "x86_64":
+            return self.x86_64
+        if self.i386 is None:
+            self.i386 = Dispatch(I386, unimplemented)
+        return self.i386
 
     # --- a new call ----------------------------------------------------------------------------
     def serve(self, t: Task, nr: int, args: Sequence[int]) -> Result | None:
@@ -59,7 +64,7 @@ class Gate:
             if t.abi == "x86_64":
                 result = self.x86_64.binders[nr](t, args)
             else:
-                result = self.i386.invoke(nr)(t, args)
+                result = self.dispatch(t).invoke(nr)(t, args)
         except Errno as failed:
             if failed.args:
                 self.world.refusals.note(t, nr, failed)

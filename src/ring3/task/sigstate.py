@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.signal import (
     SA_ONSTACK,
@@ -32,6 +30,7 @@ from ring3.abi.signal import (
     SS_DISABLE,
     SS_ONSTACK,
 )
+from ring3.core.light import deque
 from ring3.core.park import WaitQueue
 
 if TYPE_CHECKING:

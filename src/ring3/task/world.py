@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.core.clock import Clock
+from ring3.core.light import deque
 from ring3.core.log import KernelLog
 from ring3.core.park import WaitQueue
 from ring3.core.reactor import Reactor

@@ -10,10 +10,11 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
-import socket
 import struct
+import sys
 
 from ring3.abi.hints import Final
+from ring3.core.light import socket
 from ring3.machine.native import filter as seccomp_filter
 
 NEW_LISTENER: Final = 8
@@ -100,10 +101,10 @@ def attempt(profile: str, flags: int) -> Zygote | int:
             os.waitpid(pid, 0)
             return -int(installed)
         os.write(program_w, answer)  # to the helper, which sends us the listener
-        _data, fds, _flags, _addr = socket.recv_fds(ours, 8, 1)
-        if not fds:
+        _data, messages, _flags, _addr = ours.recvmsg(8, socket.CMSG_LEN(4))
+        if not messages:
             raise CannotStart("the shim did not hand over the listener")
-        listener = fds[0]
+        listener = int.from_bytes(messages[0][2], sys.byteorder)
         os.set_inheritable(listener, False)
         raise_limits(pid)
         sync = sync_wake_up(listener)

@@ -7,8 +7,6 @@ it map the program, builds the stack, and lets it return into the entry point.
 
 from __future__ import annotations
 
-import random
-
 from ring3.abi.errno import Errno
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.mman import (
@@ -216,9 +214,4 @@ class Loader:
         self.machine.lost(self.v, SIGKILL)
 
 
-def random_base(bits: int = 28) -> int:
-    """Page-aligned displacement for address space layout randomisation."""
-    return random.SystemRandom().getrandbits(bits) * PAGE_SIZE
-
-
-__all__ = ["REPLY_ENTER", "Exec", "load_image", "random_base"]
+__all__ = ["REPLY_ENTER", "Exec", "load_image"]

@@ -10,12 +10,12 @@ import _thread
 import fcntl
 import os
 import select
-import signal
 import struct
 import sys
 
 from ring3.abi.errno import Errno
 from ring3.abi.hints import TYPE_CHECKING, Any
+from ring3.core.light import signal
 from ring3.machine.base import Deferred, Fault, Image, Result, UserContext
 from ring3.machine.native import launch, step
 from ring3.machine.native.binding import NO_RESULT, Bindings

@@ -9,7 +9,6 @@ would not fill it any more.
 from __future__ import annotations
 
 import os
-import random
 import time
 
 from ring3.abi.hints import TYPE_CHECKING
@@ -31,7 +30,7 @@ class Pinning:
     def __init__(self, machine: NativeMachine) -> None:
         self.machine = machine
         self.cpus = os.sched_getaffinity(0)
-        self.one = {random.choice(sorted(self.cpus))}
+        self.one = {sorted(self.cpus)[os.urandom(1)[0] % len(self.cpus)]}
         self.pinned = False
         self.thread = 0
         """The thread that serves traps."""

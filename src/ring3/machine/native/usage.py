@@ -7,24 +7,33 @@ up in /proc; the clock of a whole process can.
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
 
 TICK_NS = 10_000_000
 NS = 1_000_000_000
 
 
-class HostUsage(NamedTuple):
+class HostUsage:
     """A live process, in the fields that resource.struct_rusage has too."""
 
-    ru_utime: float
-    ru_stime: float
-    ru_maxrss: int
-    ru_minflt: int
-    ru_majflt: int
-    ru_inblock: int
-    ru_oublock: int
-    ru_nvcsw: int
-    ru_nivcsw: int
+    __slots__ = (
+        "ru_inblock",
+        "ru_majflt",
+        "ru_maxrss",
+        "ru_minflt",
+        "ru_nivcsw",
+        "ru_nvcsw",
+        "ru_oublock",
+        "ru_stime",
+        "ru_utime",
+    )
+
+    def __init__(self, user_s: float, system_s: float, peak_kb: int) -> None:
+        self.ru_utime = user_s
+        self.ru_stime = system_s
+        self.ru_maxrss = peak_kb
+        self.ru_minflt = self.ru_majflt = 0
+        self.ru_inblock = self.ru_oublock = 0
+        self.ru_nvcsw = self.ru_nivcsw = 0
 
 
 def read(path: str) -> bytes:
@@ -90,14 +99,9 @@ def process_usage(pid: int) -> HostUsage | None:
     def number(name: bytes) -> int:
         return int(status.get(name, b"0").split()[0])
 
-    return HostUsage(
-        user_ns / NS,
-        system_ns / NS,
-        number(b"VmHWM"),
-        int(fields[7]),
-        int(fields[9]),
-        0,
-        0,
-        number(b"voluntary_ctxt_switches"),
-        number(b"nonvoluntary_ctxt_switches"),
-    )
+    usage = HostUsage(user_ns / NS, system_ns / NS, number(b"VmHWM"))
+    usage.ru_minflt = int(fields[7])
+    usage.ru_majflt = int(fields[9])
+    usage.ru_nvcsw = number(b"voluntary_ctxt_switches")
+    usage.ru_nivcsw = number(b"nonvoluntary_ctxt_switches")
+    return usage
