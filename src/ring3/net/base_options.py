@@ -194,7 +194,7 @@ def set_reuse_port(sock: Socket, value: Value, asker: Asker) -> None:
 @setter(SOL_SOCKET, SO_PEEK_OFF)
 def set_peek_offset(sock: Socket, value: Value, asker: Asker) -> None:
     number = value.number()
-    if number >= 0 and sock.bind_fd is None:
+    if number >= 0 and not sock.peeks_at_offset:
         raise EOPNOTSUPP("datagrams are always peeked at from their start")
     sock.options[SOL_SOCKET, SO_PEEK_OFF] = number
     sock.host_option(SOL_SOCKET, SO_PEEK_OFF, INT.pack(number))

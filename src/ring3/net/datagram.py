@@ -37,7 +37,7 @@ OVERHEAD: Final = 768
 class Datagram:
     """One message in a queue."""
 
-    __slots__ = ("address", "cargo", "controls", "data", "sender", "stamp_ns")
+    __slots__ = ("address", "cargo", "controls", "data", "sender", "size", "stamp_ns")
 
     def __init__(
         self,
@@ -45,8 +45,11 @@ class Datagram:
         address: bytes,
         cargo: Cargo | None = None,
         sender: QueueSocket | None = None,
+        size: int = 0,
     ) -> None:
         self.data = data
+        self.size = size or len(data) + OVERHEAD
+        """What it counts in buffers, bytes."""
         self.address = address
         """The sender's sockaddr as the receiver sees it, b"" for none."""
         self.cargo = cargo
@@ -55,11 +58,6 @@ class Datagram:
         self.controls: list[tuple[int, int, bytes]] = []
         """Control messages the receiver asked for: (level, type, content)."""
         self.stamp_ns = 0
-
-    @property
-    def size(self) -> int:
-        """What it counts in buffers, bytes."""
-        return len(self.data) + OVERHEAD
 
 
 class QueueSocket(Socket):

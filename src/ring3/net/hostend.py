@@ -1,7 +1,4 @@
-"""One end of a host socket pair: data, and what travels beside it.
-
-What is connected to what is decided above (``stream``).
-"""
+"""The host's make of an end (``end``): one of a pair of host sockets, and what goes beside it."""
 
 from __future__ import annotations
 
@@ -11,9 +8,8 @@ import select
 import struct
 from collections import deque
 
-from ring3.abi.errno import ENOTCONN
-from ring3.abi.fcntl import O_NONBLOCK
-from ring3.abi.hints import TYPE_CHECKING, Final
+from ring3.abi.errno import BY_NUMBER, ECONNRESET, ENOTCONN, EPIPE
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.ioctl import FIONREAD, SIOCATMARK, TIOCOUTQ
 from ring3.abi.poll import (
     POLLERR,
@@ -34,95 +30,121 @@ from ring3.abi.socket import (
     MSG_PEEK,
     MSG_TRUNC,
     SO_ERROR,
-    SO_PASSCRED,
-    SO_RCVLOWAT,
     SOCK_STREAM,
     SOL_SOCKET,
 )
 from ring3.core.reactor import HostQueue
 from ring3.net import host
 from ring3.net.cargo import Cargo, Message, Ucred
-from ring3.net.socket import Socket, WouldBlock
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Self
 
     from ring3.core.park import WaitQueue
-    from ring3.net.host import HostSocket
+    from ring3.net.host import HostSocket, Rendezvous
     from ring3.net.network import Network
 
 EVERY_EVENT: Final = (
     POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND | POLLRDHUP
 )
-READABLE: Final = POLLIN | POLLRDNORM
-LOW_WATER: Final = (SOL_SOCKET, SO_RCVLOWAT)
-PASSES_CRED: Final = (SOL_SOCKET, SO_PASSCRED)
-
-CLOSED: Final = 0
-LISTENING: Final = 1
-CONNECTING: Final = 2
-CONNECTED: Final = 3
 
 
-class HostEnd(Socket):
-    """A socket whose bytes the host moves."""
+class HostEnds:
+    """Ends of one network, and the cargo under way between them."""
 
-    __slots__ = ("gone", "host", "host_queue", "inbound", "peer", "poller", "pushback", "state")
+    def __init__(self, net: Network) -> None:
+        self.reactor = net.reactor
+        self.orphans: dict[Any, Any] = {}
+        self.cargo: dict[int, Cargo] = {}
+        """Cargo under way, by the number its token carries."""
+        self.last_token = 0
+        self.rendezvous: dict[int, Rendezvous] = {}
+        """Where host sockets of a type are joined in pairs."""
 
-    def __init__(
-        self,
-        net: Network,
-        domain: int,
-        type_: int,
-        protocol: int,
-        flags: int,
-        creator: Ucred,
-        end: HostSocket | None = None,
-    ) -> None:
-        super().__init__(net, domain, type_, protocol, flags, creator)
-        self.state = CLOSED
+    def make(self, type_: int, tcp: bool) -> HostEnd:
+        sock = host.make(type_)
+        if not tcp:
+            return HostEnd(self, type_, sock)
+        from ring3.net.hosttcp import HostTcpEnd
+
+        return HostTcpEnd(self, type_, sock)
+
+    def pair(self, type_: int) -> tuple[HostEnd, HostEnd]:
+        first, second = host.pair(type_)
+        a, b = HostEnd(self, type_, first), HostEnd(self, type_, second)
+        a.other, b.other = b, a
+        return a, b
+
+    def meeting(self, type_: int) -> Rendezvous:
+        found = self.rendezvous.get(type_)
+        if found is None:
+            found = self.rendezvous[type_] = host.Rendezvous(type_)
+        return found
+
+    def load(self, cargo: Cargo) -> int:
+        """Keep *cargo* until its token arrives; return the token's number."""
+        self.last_token += 1
+        self.cargo[self.last_token] = cargo
+        return self.last_token
+
+    def unload(self, token: int) -> Cargo | None:
+        return self.cargo.pop(token, None)
+
+    def close(self) -> None:
+        for orphan in list(self.orphans.values()):
+            orphan.bury()
+        for meeting in self.rendezvous.values():
+            meeting.close()
+        self.rendezvous.clear()
+
+
+class HostEnd:
+    """A host socket."""
+
+    __slots__ = (
+        "ends", "error", "fd", "gone", "host", "inbound", "other", "poller", "readers", "type",
+        "watch", "writers",
+    )  # fmt: skip
+
+    def __init__(self, ends: HostEnds, type_: int, sock: HostSocket) -> None:
+        self.ends = ends
+        self.type = type_
+        self.host = sock
+        self.fd: int | None = sock.fileno()
+        self.watch = HostQueue(ends.reactor, sock.fileno())
+        self.readers: WaitQueue = self.watch
+        self.writers: WaitQueue = self.watch
+        self.poller: select.poll | None = None
+        self.other: Self | None = None
         self.gone = False
-        """Released: no descriptor leads here any more."""
-        self.peer: HostEnd | None = None
-        """The other end; it may be ``gone`` by now."""
-        self.pushback = b""
-        """Bytes taken from the host that the guest's buffer would not take."""
+        """Closed from above."""
+        self.error = 0
+        """What the host told when nobody could be told."""
         self.inbound: deque[int] = deque()
         """Tokens on their way here, oldest first."""
-        self.poller: select.poll | None = None
-        self.use(end if end is not None else host.make(type_))
 
-    def use(self, end: HostSocket) -> None:
-        """Have *end* be the host's side."""
-        self.host = end
-        self.bind_fd = end.fileno()
-        self.host_queue = HostQueue(self.net.reactor, self.bind_fd)
-        self.poller = None
-        if self.nonblock:
-            os.set_blocking(self.bind_fd, False)
+    @property
+    def over(self) -> bool:
+        return self.other is not None and self.other.host.fileno() < 0
+
+    @property
+    def finished(self) -> bool:
+        return self.other is None or self.other.gone
+
+    def join(self) -> Self:
+        made = type(self)(self.ends, self.type, self.ends.meeting(self.type).join(self.host))
+        made.other, self.other = self, made
+        return made
 
     # --- data --------------------------------------------------------------------------------
-    def check_receive(self) -> None:
-        """Raise what a receive gives while there is no connection."""
-        if self.state != CONNECTED:
-            raise ENOTCONN
-
-    def check_send(self) -> None:
-        if self.state != CONNECTED:
-            raise ENOTCONN
-
-    def recv(self, size: int, flags: int) -> Message:
-        if self.error:
-            self.raise_error()
-        self.check_receive()
-        if self.pushback and not flags & MSG_OOB:
-            return self.from_pushback(size, flags)
+    def receive(self, size: int, flags: int, writer: Ucred | None) -> Message | None:
+        self.raise_error()
         try:
             # A message is taken as a whole: nobody else tells how long it was.
             room = size if self.type == SOCK_STREAM else host.MOST
-            data, token, came = host.receive(self.host, room, flags & (MSG_PEEK | MSG_OOB))
+            data, token, came = host.receive(self.host, room, flags)
         except BlockingIOError:
-            raise WouldBlock(self.host_queue, self.events) from None
+            return None
         message = Message(data[:size], flags=came & (MSG_EOR | MSG_OOB))
         message.length = len(data)
         if message.length > size:
@@ -132,14 +154,7 @@ class HostEnd(Socket):
         return message
 
     def take(self, size: int) -> bytes | None:
-        if (
-            self.state != CONNECTED
-            or self.error
-            or self.pushback
-            or self.inbound
-            or self.type != SOCK_STREAM
-            or LOW_WATER in self.options
-        ):
+        if self.inbound or self.error:
             return None
         try:
             return self.host.recv(min(size, host.MOST), MSG_DONTWAIT)
@@ -150,9 +165,7 @@ class HostEnd(Socket):
             return None
 
     def give(self, data: bytes) -> int | None:
-        if self.state != CONNECTED or self.error or self.type != SOCK_STREAM:
-            return None
-        if self.peer is not None and PASSES_CRED in self.peer.options:
+        if self.error:
             return None
         try:
             return self.host.send(data, MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -162,46 +175,35 @@ class HostEnd(Socket):
             self.error = host.failed(error).number
             return None
 
-    def from_pushback(self, size: int, flags: int) -> Message:
-        data = self.pushback[:size]
-        if not flags & MSG_PEEK:
-            # A message that was put back is read as one, whatever fits.
-            self.pushback = self.pushback[size:] if self.type == SOCK_STREAM else b""
-        return Message(data)
-
-    def unread(self, data: bytes) -> None:
-        self.pushback = data + self.pushback
-
     def arrived(self, token: int, *, peeking: bool) -> Cargo | None:
         """The cargo of *token*. Tokens before it were dropped by plain reads: so is their cargo."""
         while self.inbound and self.inbound[0] != token:
             self.lose(self.inbound.popleft())
         if peeking:
-            cargo = self.net.cargo.get(token)
+            cargo = self.ends.cargo.get(token)
             return cargo.copy() if cargo is not None else None
         if self.inbound:
             self.inbound.popleft()
-        return self.net.unload(token)
+        return self.ends.unload(token)
 
     def lose(self, token: int) -> None:
-        cargo = self.net.unload(token)
+        cargo = self.ends.unload(token)
         if cargo is not None:
             cargo.drop()
 
-    def transmit(self, data: bytes, flags: int, to: Any, cargo: Cargo | None) -> int:
+    def send(self, data: bytes, flags: int, cargo: Cargo | None) -> int | None:
         self.raise_error()
-        self.check_send()
         token = 0
         # A stream without bytes carries nothing (unix_stream_sendmsg).
         if cargo is not None and (data or self.type != SOCK_STREAM):
-            token = self.net.load(cargo)
-            if self.peer is not None:
-                self.peer.inbound.append(token)
+            token = self.ends.load(cargo)
+            if self.other is not None:
+                self.other.inbound.append(token)
         try:
             sent = host.send(self.host, data, flags & host.SENDABLE, token)
         except BlockingIOError:
             self.recall(token)
-            raise WouldBlock(self.host_queue, self.events) from None
+            return None
         except Exception:
             self.recall(token)
             raise
@@ -212,47 +214,70 @@ class HostEnd(Socket):
     def recall(self, token: int) -> None:
         """The message with *token* did not go; its cargo stays the sender's."""
         if token:
-            self.net.unload(token)
-            if self.peer is not None:
-                self.peer.inbound.remove(token)
+            self.ends.unload(token)
+            if self.other is not None:
+                self.other.inbound.remove(token)
 
     # --- readiness ---------------------------------------------------------------------------
     def poll(self) -> int:
-        mask = self.poll_host()
-        if self.pushback:
-            mask |= READABLE
-        return mask | POLLERR if self.error else mask
-
-    def poll_host(self) -> int:
         poller = self.poller
         if poller is None:
             poller = self.poller = select.poll()
             poller.register(self.host.fileno(), EVERY_EVENT)
         found = poller.poll(0)
-        return found[0][1] if found else 0
+        mask = found[0][1] if found else 0
+        return mask | POLLERR if self.error else mask
 
-    def wait_queues(self) -> tuple[WaitQueue, ...]:
-        return (self.host_queue, self.events)
+    def raise_error(self) -> None:
+        if self.error:
+            raise BY_NUMBER[self.take_error()]
 
     def take_error(self) -> int:
-        if self.error:
-            return super().take_error()
-        return self.host.getsockopt(SOL_SOCKET, SO_ERROR) if self.state == CONNECTED else 0
+        error, self.error = self.error, 0
+        return error or self.host.getsockopt(SOL_SOCKET, SO_ERROR)
+
+    # --- the end -----------------------------------------------------------------------------
+    def shutdown(self, how: int) -> None:
+        try:
+            self.host.shutdown(how)
+        except OSError as error:
+            if error.errno != ENOTCONN.number:  # the peer is gone already
+                raise host.failed(error) from None
+
+    def reset(self) -> None:
+        """The host resets the peer where an end is closed with data unread: have it some."""
+        if self.other is not None and not self.other.gone:
+            try:
+                host.send(self.other.host, b"\0", 0)
+            except (BlockingIOError, EPIPE, ECONNRESET):
+                pass  # full of data already, or ended by itself
+
+    def close(self) -> None:
+        self.gone = True
+        while self.inbound:
+            self.lose(self.inbound.popleft())
+        self.watch.close()
+        self.part()
+
+    def part(self) -> None:
+        """Nobody waits any more: give the host's side up."""
+        self.host.close()
 
     # --- the host's side of options ----------------------------------------------------------
-    def set_status(self, flags: int) -> None:
-        if (flags ^ self.flags) & O_NONBLOCK:
-            os.set_blocking(self.host.fileno(), not flags & O_NONBLOCK)
-        super().set_status(flags)
+    def set_nonblock(self, on: bool) -> None:
+        os.set_blocking(self.host.fileno(), not on)
 
-    def host_option(self, level: int, name: int, value: bytes) -> None:
+    def option(self, level: int, name: int, value: bytes) -> None:
         try:
             self.host.setsockopt(level, name, value)
         except OSError as error:
             raise host.failed(error) from None
 
+    def inherit(self, older: Any) -> None:
+        """Not done: the host's buffers are as they are."""
+
     def unread_bytes(self) -> int:
-        return len(self.pushback) + self.ask(FIONREAD)
+        return self.ask(FIONREAD)
 
     def unsent_bytes(self) -> int:
         return self.ask(TIOCOUTQ)

@@ -18,23 +18,35 @@ from ring3.net.address import (
     text,
 )
 from ring3.net.cargo import NO_ID
+from ring3.net.end import ends_for
+from ring3.net.link import deliver
 from ring3.net.ports import FIRST_EPHEMERAL, LAST_EPHEMERAL, PortTable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ring3.core.clock import Clock
     from ring3.core.reactor import Reactor
-    from ring3.net.cargo import Cargo, Ucred
-    from ring3.net.host import Rendezvous
+    from ring3.net.cargo import Ucred
+    from ring3.net.link import Frame
     from ring3.net.socket import Socket
 
 LOOPBACK_MTU: Final = 65536
 LOOPBACK_INDEX: Final = 1
 
 
-class Network:
-    """Names, ports and sockets that see each other."""
+def network_of(world: Any) -> Network:
+    """The network of *world* (``task.world.World``), made when it is first asked for."""
+    net: Network | None = world.net
+    if net is None:
+        net = world.net = Network(world.reactor, world.clock, world.own_objects)
+    return net
 
-    def __init__(self, reactor: Reactor, clock: Clock) -> None:
+
+class Network:
+    """Names, ports and sockets that see each other. *own*: without any help of the host."""
+
+    def __init__(self, reactor: Reactor, clock: Clock, own: bool = False) -> None:
         self.reactor = reactor
         self.clock = clock
         self.abstract: dict[bytes, Any] = {}
@@ -54,18 +66,16 @@ class Network:
         """net.core.wmem_default and rmem_default."""
         self.sockets: dict[int, Socket] = {}
         """Every socket by its inode number."""
-        self.cargo: dict[int, Cargo] = {}
-        """Cargo under way through a host socket, by the number its token carries."""
-        self.last_token = 0
         self.in_flight: dict[int, int] = {}
         """uid -> open files it has sent that nobody received yet."""
         self.last_autobind = 0
         self.last_port_id = 0xFFFFF000
         self.port_ids: dict[tuple[int, int], Socket] = {}
         """(netlink protocol, port id) -> socket."""
-        self.orphans: dict[int, Any] = {}
-        """Host descriptor -> TCP connection whose owner is gone and whose peer is not."""
-        self._rendezvous: dict[int, Rendezvous] = {}
+        self.carry: Callable[[Frame], None] = deliver
+        """How packets cross the loopback interface: at once, unless a device does it."""
+        self.own = own
+        self.ends = ends_for(self, own)
 
     def enter(self, sock: Socket) -> int:
         """Register a new socket; return its inode number."""
@@ -77,15 +87,6 @@ class Network:
 
     def leave(self, sock: Socket) -> None:
         self.sockets.pop(sock.ino, None)
-
-    def rendezvous(self, type_: int) -> Rendezvous:
-        """Where host sockets of *type_* are joined in pairs."""
-        found = self._rendezvous.get(type_)
-        if found is None:
-            from ring3.net.host import Rendezvous
-
-            found = self._rendezvous[type_] = Rendezvous(type_)
-        return found
 
     # --- addresses ---------------------------------------------------------------------------
     def is_local(self, ip: bytes) -> bool:
@@ -108,27 +109,14 @@ class Network:
         """The address a socket gets that never chose one."""
         return LOOPBACK4 if is_v4(destination) else LOOPBACK6
 
-    # --- cargo of host sockets ---------------------------------------------------------------
-    def load(self, cargo: Cargo) -> int:
-        """Keep *cargo* until its token arrives; return the token's number."""
-        self.last_token += 1
-        self.cargo[self.last_token] = cargo
-        return self.last_token
-
+    # --- what is under way -------------------------------------------------------------------
     def count_files(self, cred: Ucred | None, change: int) -> None:
         """Open files come under way, or arrive or are lost."""
         uid = cred.uid if cred is not None else NO_ID
         self.in_flight[uid] = self.in_flight.get(uid, 0) + change
 
-    def unload(self, token: int) -> Cargo | None:
-        return self.cargo.pop(token, None)
-
     def close(self) -> None:
         """Let go of everything the host holds for this network."""
         for sock in list(self.sockets.values()):
             sock.release()
-        for orphan in list(self.orphans.values()):
-            orphan.bury()
-        for meeting in self._rendezvous.values():
-            meeting.close()
-        self._rendezvous.clear()
+        self.ends.close()

@@ -171,7 +171,7 @@ def count(world: Any, domain: int, protocol: int) -> int:
 def sockstat(world: Any) -> bytes:
     net: Network | None = world.net
     used = len(net.sockets) if net is not None else 0
-    orphans = len(net.orphans) if net is not None else 0
+    orphans = len(net.ends.orphans) if net is not None else 0
     four = [count(world, AF_INET, p) for p in (IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE)]
     return (
         f"sockets: used {used}\n"

@@ -64,6 +64,8 @@ class Socket(File):
     )
 
     kind: ClassVar[str] = "socket"
+    peeks_at_offset: ClassVar[bool] = False
+    """SO_PEEK_OFF is known here."""
 
     def __init__(
         self, net: Network, domain: int, type_: int, protocol: int, flags: int, creator: Ucred
@@ -247,7 +249,7 @@ class Socket(File):
         return False
 
     def host_option(self, level: int, name: int, value: bytes) -> None:
-        """Tell the host socket of an option that shapes reads and writes, where there is one."""
+        """Tell what moves the bytes of an option that shapes reads and writes."""
 
     def stat(self) -> Stat:
         from ring3.vfs.anon import anonymous_stat

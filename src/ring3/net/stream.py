@@ -1,30 +1,30 @@
 """Connections: listening, meeting, ending.
 
 A connection exists, with both ends and all data sent so far, from the moment connect(2) found the
-listener; accept(2) only hands the other end out. While a socket is unconnected its host socket is
-too, so that reads and writes that go to the host directly fail there.
+listener; accept(2) only hands the other end out. While a socket is unconnected its end is too, so
+that reads and writes that go to a host's end directly fail there.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-from ring3.abi.errno import ECONNREFUSED, ECONNRESET, EINVAL, ENOTCONN, EPIPE
+from ring3.abi.errno import ECONNREFUSED, EINVAL
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.core.park import WaitQueue
-from ring3.net import host
 from ring3.net.cargo import Ucred
-from ring3.net.hostend import CLOSED, CONNECTED, CONNECTING, LISTENING, READABLE, HostEnd
+from ring3.net.end import READABLE
+from ring3.net.endsocket import CLOSED, CONNECTED, CONNECTING, LISTENING, EndSocket
 from ring3.net.socket import SHUT_READ, WouldBlock
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from ring3.net.host import HostSocket
+    from ring3.net.end import End
     from ring3.net.network import Network
 
 
-class StreamSocket(HostEnd):
+class StreamSocket(EndSocket):
     """A socket that connects, listens, or both ends of whose pair are known (socketpair)."""
 
     __slots__ = ("accepted", "backlog", "listen_cred", "partner", "room", "waiting")
@@ -37,7 +37,7 @@ class StreamSocket(HostEnd):
         protocol: int,
         flags: int,
         creator: Ucred,
-        end: HostSocket | None = None,
+        end: End | None = None,
     ) -> None:
         super().__init__(net, domain, type_, protocol, flags, creator, end)
         self.partner: Ucred | None = None
@@ -66,13 +66,13 @@ class StreamSocket(HostEnd):
     def full(self) -> bool:
         return len(self.accepted) > self.backlog
 
-    def child(self, client: StreamSocket, end: HostSocket) -> Self:
+    def child(self, client: StreamSocket, end: End) -> Self:
         """The server's end of a connection from *client*."""
         raise NotImplementedError
 
     def meet(self, client: StreamSocket) -> None:
         """Connect *client* to this listener, whose backlog has room."""
-        child = self.child(client, self.net.rendezvous(self.type).join(client.host))
+        child = self.child(client, client.end.join())
         child.state = client.state = CONNECTED
         child.peer, client.peer = client, child
         child.partner, client.partner = client.creator, self.listen_cred
@@ -112,11 +112,7 @@ class StreamSocket(HostEnd):
             return
         self.check_shutdown()
         self.shut |= bits
-        try:
-            self.host.shutdown(how)
-        except OSError as error:
-            if error.errno != ENOTCONN.number:  # the peer is gone already
-                raise host.failed(error) from None
+        self.end.shutdown(how)
         self.events.wake()
 
     def check_shutdown(self) -> None:
@@ -144,16 +140,8 @@ class StreamSocket(HostEnd):
 
     def abort(self) -> None:
         """End the connection so that the peer sees ECONNRESET."""
-        self.provoke_reset()
+        self.end.reset()
         self.release()
-
-    def provoke_reset(self) -> None:
-        """Have the host reset the peer: it does where an end is closed with data unread."""
-        if self.peer is not None and not self.peer.gone:
-            try:
-                host.send(self.peer.host, b"\0", 0)
-            except (BlockingIOError, EPIPE, ECONNRESET):
-                pass  # full of data already, or ended by itself
 
     def release(self) -> None:
         if self.gone:
@@ -162,15 +150,12 @@ class StreamSocket(HostEnd):
         super().release()
         self.turn_away()
         self.state = CLOSED
-        while self.inbound:
-            self.lose(self.inbound.popleft())
-        self.host_queue.close()
         self.part()
         self.events.wake()
 
     def part(self) -> None:
-        """The last guest descriptor is gone: give the host's side up."""
-        self.host.close()
+        """The last guest descriptor is gone: give the end up."""
+        self.end.close()
 
     # --- readiness ---------------------------------------------------------------------------
     def poll(self) -> int:

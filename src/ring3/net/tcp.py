@@ -1,34 +1,25 @@
 """TCP between sockets of one guest network.
 
-There are no segments: a connection is a host socket pair (``stream``). What a program can see of
-TCP beyond that is here: endpoints, ports, connecting without blocking, half-closed connections,
-resets. Source: tcp(7), Linux's net/ipv4/af_inet.c and tcp.c.
+There are no segments: a connection is a pair of ends (``end``), which know of half-closed
+connections and resets. Here are endpoints, ports, and connecting without blocking.
+Source: tcp(7), Linux's net/ipv4/af_inet.c and tcp.c.
 """
 
 from __future__ import annotations
 
-from ring3.abi.errno import ECONNRESET, EINVAL, EISCONN, ENETUNREACH, ENOTCONN, EPIPE, Errno
+from ring3.abi.errno import EINVAL, EISCONN, ENETUNREACH, ENOTCONN, EPIPE, Errno
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
-from ring3.abi.poll import POLLHUP, POLLIN, POLLRDHUP, POLLRDNORM, POLLWRBAND
-from ring3.abi.socket import (
-    AF_UNSPEC,
-    IPPROTO_TCP,
-    SHUT_WR,
-    SO_SNDBUF,
-    SOCK_STREAM,
-    SOL_SOCKET,
-)
-from ring3.net import host
+from ring3.abi.poll import POLLHUP, POLLIN, POLLRDHUP, POLLRDNORM
+from ring3.abi.socket import AF_UNSPEC, IPPROTO_TCP, SOCK_STREAM
 from ring3.net.address import family_of, is_v4, load_inet
-from ring3.net.cargo import Cargo, Message
-from ring3.net.hostend import CLOSED, CONNECTED, CONNECTING, LISTENING
+from ring3.net.endsocket import CLOSED, CONNECTED, CONNECTING, LISTENING
 from ring3.net.inet import InetSocket
 from ring3.net.socket import SHUT_BOTH, SHUT_READ, SHUT_WRITE, WouldBlock
 from ring3.net.stream import StreamSocket
 
 if TYPE_CHECKING:
-    from ring3.net.cargo import Ucred
-    from ring3.net.host import HostSocket
+    from ring3.net.cargo import Cargo, Ucred
+    from ring3.net.end import End
     from ring3.net.network import Network
 
 SEND_BUFFER: Final = 16384
@@ -37,10 +28,6 @@ CONNECTED_BUFFER: Final = 2626560
 """What SO_SNDBUF shows of a connection over loopback."""
 RECEIVE_BUFFER: Final = 131072
 """net.ipv4.tcp_rmem[1]."""
-HOST_BUFFER: Final = b"\0\0\x20\0"
-"""SO_SNDBUF asked of the host: 2 MiB, cut by it to net.core.wmem_max. TCP takes several MB
-before it blocks, and programs that talk to themselves rely on it."""
-
 LOW_WATER: Final = 16 << 20
 
 # include/net/tcp_states.h
@@ -60,7 +47,7 @@ DONE: Final = 2
 class TcpSocket(StreamSocket, InetSocket):
     """One TCP socket."""
 
-    __slots__ = ("left_in_peace", "phase")
+    __slots__ = ("phase",)
 
     def __init__(
         self,
@@ -68,17 +55,11 @@ class TcpSocket(StreamSocket, InetSocket):
         domain: int,
         flags: int,
         creator: Ucred,
-        end: HostSocket | None = None,
+        end: End | None = None,
     ) -> None:
         super().__init__(net, domain, SOCK_STREAM, IPPROTO_TCP, flags, creator, end)
         self.set_up_inet()
         self.phase = UNCONNECTED
-        self.left_in_peace = False
-        """Closed without a reset: the peer saw the end of the data."""
-        self.widen()
-
-    def widen(self) -> None:
-        self.host_option(SOL_SOCKET, SO_SNDBUF, HOST_BUFFER)
 
     def default_buffer(self, sending: bool) -> int:
         if not sending:
@@ -88,18 +69,15 @@ class TcpSocket(StreamSocket, InetSocket):
     @property
     def over(self) -> bool:
         """Reset, or ended both ways: what Linux has as a closed socket again."""
-        return self.peer is not None and self.peer.host.fileno() < 0
+        return self.end.over
 
     @property
     def tcp_state(self) -> int:
         """The state as /proc/net/tcp and TCP_INFO number it."""
         if self.state == CONNECTED and not self.over:
-            peer = self.peer
             if self.shut & SHUT_WRITE:
                 return FIN_WAIT2
-            return (
-                CLOSE_WAIT if peer is None or peer.gone or peer.shut & SHUT_WRITE else ESTABLISHED
-            )
+            return CLOSE_WAIT if self.end.finished else ESTABLISHED
         return {LISTENING: LISTEN, CONNECTING: SYN_SENT}.get(self.state, CLOSE)
 
     def unsent_bytes(self) -> int:
@@ -166,10 +144,11 @@ class TcpSocket(StreamSocket, InetSocket):
             self.forget_source()
             raise
 
-    def child(self, client: StreamSocket, end: HostSocket) -> TcpSocket:
+    def child(self, client: StreamSocket, end: End) -> TcpSocket:
         assert isinstance(client, TcpSocket) and client.remote is not None
         made = TcpSocket(self.net, self.domain, 0, self.creator, end)
         made.options = dict(self.options)
+        made.end.inherit(self.end)
         made.linger = self.linger
         made.receive_timeout_ns = self.receive_timeout_ns
         made.send_timeout_ns = self.send_timeout_ns
@@ -198,12 +177,11 @@ class TcpSocket(StreamSocket, InetSocket):
         if self.state == LISTENING:
             self.turn_away()
         elif self.state == CONNECTED:
-            self.provoke_reset()
-            # The host's side cannot be disconnected: another one takes its place.
-            old = self.host
-            self.host_queue.close()
-            self.use(host.make(SOCK_STREAM))
-            self.widen()
+            # An end cannot be disconnected: another one takes its place.
+            old = self.end
+            old.reset()
+            self.use(self.net.ends.make(SOCK_STREAM, tcp=True))
+            self.end.inherit(old)
             file.rebound(self)
             old.close()
             if self.peer is not None:
@@ -230,26 +208,10 @@ class TcpSocket(StreamSocket, InetSocket):
             raise EPIPE
 
     def transmit(self, data: bytes, flags: int, to: Any, cargo: Cargo | None) -> int:
-        # Open files do not travel by TCP, and an address given here does not matter.
-        if cargo is not None:
-            cargo.drop()
-        return super().transmit(data, flags, None, None)
-
-    def recv(self, size: int, flags: int) -> Message:
-        try:
-            return super().recv(size, flags)
-        except ECONNRESET:
-            peer = self.peer
-            if isinstance(peer, TcpSocket) and peer.left_in_peace:
-                return Message(b"")  # its end of data came before the reset
-            raise
+        return super().transmit(data, flags, None, cargo)  # an address does not matter
 
     def poll(self) -> int:
-        mask = super().poll() & ~POLLWRBAND
-        if self.state == CONNECTED and not self.shut & SHUT_WRITE and not self.over:
-            # The host hangs up as soon as the peer is shut down both ways, TCP when both are
-            # through.
-            mask &= ~POLLHUP
+        mask = super().poll()
         if self.state == CLOSED and self.shut & SHUT_READ:
             mask |= POLLIN | POLLRDNORM | POLLRDHUP | POLLHUP
         return mask
@@ -280,41 +242,6 @@ class TcpSocket(StreamSocket, InetSocket):
             super().release()
 
     def part(self) -> None:
-        peer = self.peer
-        if peer is not None and not peer.gone:
-            if self.linger == (1, 0):
-                self.provoke_reset()
-            elif host.peek(self.host) is None:
-                # The peer may go on sending for a while, as TCP's may after our FIN.
-                self.left_in_peace = True
-                Orphan(self.net, self.host)
-                return
-        self.host.close()
-
-
-class Orphan:
-    """The host's side of a connection that was closed here and not yet at the other end.
-
-    TCP lets the peer of a closed socket write once more (it learns by the reset that follows) and
-    shows it the end of the data, but no hang-up. So the host's side stays half open until
-    anything comes: the host then resets the peer if that was data, and it is over.
-    """
-
-    __slots__ = ("host", "net")
-
-    def __init__(self, net: Network, end: HostSocket) -> None:
-        self.net = net
-        self.host = end
-        try:
-            end.shutdown(SHUT_WR)
-        except OSError:
-            end.close()  # the peer went in this very moment
-            return
-        net.orphans[end.fileno()] = self
-        net.reactor.on_readable(end.fileno(), self.bury)
-
-    def bury(self) -> None:
-        fd = self.host.fileno()
-        self.net.orphans.pop(fd, None)
-        self.net.reactor.forget(fd)
-        self.host.close()
+        if self.linger == (1, 0):
+            self.end.reset()
+        self.end.close()

@@ -46,6 +46,7 @@ from ring3.net.address import MAPPED, family_of, is_any, is_v4, load_inet, store
 from ring3.net.cargo import Cargo
 from ring3.net.datagram import Datagram, QueueSocket
 from ring3.net.inet import InetSocket
+from ring3.net.link import DATA, Frame
 from ring3.net.network import LOOPBACK_INDEX
 from ring3.net.socket import SHUT_WRITE
 
@@ -146,9 +147,13 @@ class UdpSocket(QueueSocket, InetSocket):
             return
         assert isinstance(target, UdpSocket)
         datagram = Datagram(data, store_inet(source, target.domain))
-        if target.queued + datagram.size <= target.receive_buffer:
-            datagram.controls = target.describe(destination[0], self.options | facts)
-            target.deliver(datagram)
+        datagram.controls = target.describe(destination[0], self.options | facts)
+        self.net.carry(Frame(target, DATA, data, datagram))
+
+    def arrive(self, frame: Frame) -> None:
+        datagram: Datagram = frame.rest
+        if not self.gone and self.queued + datagram.size <= self.receive_buffer:
+            self.deliver(datagram)
 
     def describe(self, ip: bytes, sender: dict[Option, int]) -> list[tuple[int, int, bytes]]:
         """The control messages this socket asked for, about a message to *ip*.

@@ -16,10 +16,9 @@ from ring3.abi.socket import (
     SOCK_STREAM,
     SOL_SOCKET,
 )
-from ring3.net import host
 from ring3.net.address import store_unix
 from ring3.net.cargo import Cargo, Message, Ucred
-from ring3.net.hostend import CLOSED, CONNECTED, LISTENING
+from ring3.net.endsocket import CLOSED, CONNECTED, LISTENING
 from ring3.net.socket import SHUT_READ, Socket, WouldBlock
 from ring3.net.stream import StreamSocket
 from ring3.net.unixdgram import UnixDatagram
@@ -28,7 +27,7 @@ from ring3.net.unixname import NO_NAME, Named, check_type, unname
 if TYPE_CHECKING:
     from typing import Any
 
-    from ring3.net.host import HostSocket
+    from ring3.net.end import End
     from ring3.net.network import Network
 
 PAIR_ONLY: Final = "an end of a datagram socketpair reaches nobody but the other end"
@@ -45,7 +44,7 @@ class UnixStream(StreamSocket):
         type_: int,
         flags: int,
         creator: Ucred,
-        end: HostSocket | None = None,
+        end: End | None = None,
         named: Named = NO_NAME,
     ) -> None:
         super().__init__(net, AF_UNIX, type_, 0, flags, creator, end)
@@ -80,7 +79,7 @@ class UnixStream(StreamSocket):
             raise EISCONN if self.state == CONNECTED else EINVAL
         other.meet(self)
 
-    def child(self, client: StreamSocket, end: HostSocket) -> UnixStream:
+    def child(self, client: StreamSocket, end: End) -> UnixStream:
         made = UnixStream(self.net, self.type, 0, self.creator, end, self.named)
         made.options = {
             key: value for key, value in self.options.items() if key == (SOL_SOCKET, SO_PASSCRED)
@@ -96,11 +95,15 @@ class UnixStream(StreamSocket):
         message = super().recv(size, flags)
         if self.partner_name:
             message.address = store_unix(self.partner_name)
-        if self.options.get((SOL_SOCKET, SO_PASSCRED)):
+        if (writer := self.writer) is not None:
             cargo = message.cargo = message.cargo or Cargo(self.net)
-            # Plain writes go past the kernel: they count as made by whoever holds the other end.
-            cargo.cred = cargo.cred or self.partner
+            cargo.cred = cargo.cred or writer
         return message
+
+    @property
+    def writer(self) -> Ucred | None:
+        # Plain writes may go past the kernel: they count as made by whoever holds the other end.
+        return self.partner if self.options.get((SOL_SOCKET, SO_PASSCRED)) else None
 
     @property
     def partner_name(self) -> bytes:
@@ -161,9 +164,20 @@ def make(net: Network, type_: int, flags: int, creator: Ucred) -> Socket:
 
 def pair(net: Network, type_: int, flags: int, creator: Ucred) -> tuple[Socket, Socket]:
     """socketpair(2)."""
-    first, second = host.pair(type_)
+    if net.own and type_ == SOCK_DGRAM:
+        return datagram_pair(net, flags, creator)
+    first, second = net.ends.pair(type_)
     a = UnixStream(net, type_, flags, creator, first)
     b = UnixStream(net, type_, flags, creator, second)
     for end, other in ((a, b), (b, a)):
         end.state, end.peer, end.partner = CONNECTED, other, creator
+    return a, b
+
+
+def datagram_pair(net: Network, flags: int, creator: Ucred) -> tuple[Socket, Socket]:
+    """Where nobody can bind the host's, datagram sockets are the same in pairs and alone."""
+    a, b = UnixDatagram(net, flags, creator), UnixDatagram(net, flags, creator)
+    for end, other in ((a, b), (b, a)):
+        end.connect(other)
+        end.partner = creator
     return a, b

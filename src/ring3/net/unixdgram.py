@@ -21,6 +21,7 @@ from ring3.net.address import store_unix
 from ring3.net.cargo import Cargo, Message, Ucred
 from ring3.net.datagram import WRITABLE, Datagram, QueueSocket
 from ring3.net.socket import SHUT_READ, SHUT_WRITE, Socket, WouldBlock
+from ring3.net.truesize import message_cost
 from ring3.net.unixname import NO_NAME, unname
 
 if TYPE_CHECKING:
@@ -35,14 +36,16 @@ DATAGRAM_OVERHEAD: Final = 32
 class UnixDatagram(QueueSocket):
     """SOCK_DGRAM (and SOCK_RAW, which is the same): messages through the kernel's own queues."""
 
-    __slots__ = ("named", "peer", "senders")
+    __slots__ = ("named", "partner", "peer", "senders")
 
     def __init__(self, net: Network, flags: int, creator: Ucred) -> None:
         super().__init__(net, AF_UNIX, SOCK_DGRAM, 0, flags, creator)
         self.named = NO_NAME
         self.peer: UnixDatagram | None = None
-        self.senders: set[UnixDatagram] = set()
-        """Sockets connected to this one."""
+        self.senders: dict[UnixDatagram, None] = {}
+        """Sockets connected to this one, oldest first."""
+        self.partner: Ucred | None = None
+        """Who made the socketpair."""
 
     def connect(self, other: Socket | None) -> None:
         """Make *other* the destination (None: no fixed one any more)."""
@@ -53,13 +56,13 @@ class UnixDatagram(QueueSocket):
                 raise EPERM("the socket there is connected to another")
         old, self.peer = self.peer, other
         if old is not None and old is not other:
-            old.senders.discard(self)
+            old.senders.pop(self, None)
             # What the old peer sent is no longer wanted (unix_dgram_disconnected).
             self.purge()
             if old.peer is self:
                 old.fail(ECONNRESET)
         if other is not None:
-            other.senders.add(self)
+            other.senders[self] = None
         self.events.wake()
 
     def transmit(self, data: bytes, flags: int, to: Any, cargo: Cargo | None) -> int:
@@ -67,7 +70,8 @@ class UnixDatagram(QueueSocket):
         name = self.named.name
         if cargo is None:
             cargo = Cargo(self.net, cred=self.creator)
-        target.deliver(Datagram(data, store_unix(name) if name else b"", cargo, self))
+        source = store_unix(name) if name else b""
+        target.deliver(Datagram(data, source, cargo, self, message_cost(len(data))))
         return len(data)
 
     def check_send(self, other: Socket | None, data: bytes, flags: int) -> UnixDatagram:
@@ -91,11 +95,17 @@ class UnixDatagram(QueueSocket):
             raise EPERM("the socket there is connected to another")
         if other.shut & SHUT_READ:
             raise EPIPE
-        if other is not self and len(other.queue) > self.net.max_datagrams:
+        if self.stuffs(other):
             raise WouldBlock(other.space)
         if self.outgoing >= self.send_buffer:
             raise WouldBlock(self.events)
         return other
+
+    def stuffs(self, other: UnixDatagram) -> bool:
+        """*other* holds all the messages it may. Two that are each other's destination go by the
+        sender's buffer alone."""
+        mutual = other is self or other.peer is self
+        return not mutual and len(other.queue) > self.net.max_datagrams
 
     def shutdown(self, how: int) -> None:
         self.shut |= how + 1
@@ -120,9 +130,13 @@ class UnixDatagram(QueueSocket):
     def poll(self) -> int:
         mask = super().poll()
         peer = self.peer
-        if peer is not None and peer is not self and len(peer.queue) > self.net.max_datagrams:
+        if peer is not None and self.stuffs(peer):
             mask &= ~WRITABLE
         return mask
+
+    @property
+    def peer_cred(self) -> Ucred | None:
+        return self.partner
 
     def getsockname(self) -> bytes:
         return store_unix(self.named.name)
@@ -136,5 +150,5 @@ class UnixDatagram(QueueSocket):
         unname(self)
         super().release()
         if self.peer is not None:
-            self.peer.senders.discard(self)
+            self.peer.senders.pop(self, None)
         self.made_room()

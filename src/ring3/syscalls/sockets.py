@@ -29,9 +29,9 @@ def network(t: Task) -> Network:
     """The network that *t* sees."""
     net: Network | None = t.world.net
     if net is None:
-        from ring3.net.network import Network as Made
+        from ring3.net.network import network_of
 
-        net = t.world.net = Made(t.world.reactor, t.world.clock)
+        net = network_of(t.world)
     return net
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from ring3.abi.capability import CAP_NET_ADMIN, CAP_SYS_ADMIN
 from ring3.abi.errno import EINVAL, EPERM
 from ring3.abi.hints import TYPE_CHECKING, Any
@@ -78,12 +76,9 @@ def numbers(data: bytes, count: int) -> list[int]:
 
 
 def network(world: World) -> Network:
-    if world.net is None:
-        from ring3.net.network import Network
+    from ring3.net.network import network_of
 
-        world.net = Network(world.reactor, world.clock)
-    net: Network = world.net
-    return net
+    return network_of(world)
 
 
 def net_number(attribute: str, low: int, high: int) -> Value:
@@ -153,8 +148,8 @@ def set_last_pid(world: World, who: Walker, data: bytes) -> None:
 
 
 # --- values that are looked up ------------------------------------------------------------------
-def uuid() -> bytes:
-    raw = bytearray(os.urandom(16))
+def uuid(world: Any) -> bytes:
+    raw = bytearray(world.random.bytes(16))
     raw[6] = raw[6] & 0x0F | 0x40
     raw[8] = raw[8] & 0x3F | 0x80
     text = raw.hex()
@@ -164,7 +159,7 @@ def uuid() -> bytes:
 def boot_id(world: Any) -> bytes:
     found: bytes | None = getattr(world, "boot_id", None)
     if found is None:
-        found = world.boot_id = uuid()
+        found = world.boot_id = uuid(world)
     return found
 
 

@@ -148,7 +148,7 @@ def test_a_native_read_drops_files_too() -> None:
     assert bound is not None and os.read(bound, 1) == b"1"
     data, controls, _flags = w.recvmsg(b, 10, 100)
     assert data == b"2" and len(files(controls)) == 1
-    assert not w.network.cargo and w.network.in_flight[0] == 0
+    assert not w.network.ends.cargo and w.network.in_flight[0] == 0
     assert w.task.fds.files[lost].refs == 1
     assert w.recv(y, 1) == "EAGAIN"
     w.done()

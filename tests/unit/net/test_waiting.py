@@ -297,7 +297,7 @@ def test_nothing_is_left_of_closed_sockets() -> None:
             w.close(server)
         w.close(fd)
     w.pass_time()
-    assert not w.network.orphans and not w.network.sockets
+    assert not w.network.ends.orphans and not w.network.sockets
     assert not any(table.bound for table in w.network.ports.values())
     w.done()
     assert set(os.listdir("/proc/self/fd")) == before
