@@ -6,11 +6,8 @@ Each function makes one file's text from (world, who reads).
 
 from __future__ import annotations
 
-import time
-
 from ring3.abi.errno import EPERM
 from ring3.abi.hints import TYPE_CHECKING
-from ring3.abi.time import CLOCK_BOOTTIME
 from ring3.views.host import fields, host_text
 
 if TYPE_CHECKING:
@@ -74,14 +71,6 @@ def buddyinfo(world: World, who: Walker) -> bytes:
     return host_text("/proc/buddyinfo")
 
 
-def interrupts(world: World, who: Walker) -> bytes:
-    return host_text("/proc/interrupts")
-
-
-def softirqs(world: World, who: Walker) -> bytes:
-    return host_text("/proc/softirqs")
-
-
 def pressure_cpu(world: World, who: Walker) -> bytes:
     return host_text("/proc/pressure/cpu")
 
@@ -102,8 +91,8 @@ set_pressure_cpu = set_pressure_io = set_pressure_memory = no_trigger
 
 
 def uptime(world: World, who: Walker) -> bytes:
-    """The host's: a guest's CLOCK_BOOTTIME is the host's too."""
-    up = time.clock_gettime_ns(CLOCK_BOOTTIME)
+    """As CLOCK_BOOTTIME, which on the native machine is the host's."""
+    up = world.clock.boottime_ns()
     idle = host_text("/proc/uptime").split()
     seconds, rest = divmod(up, SECOND_NS)
     return b"%d.%02d %s\n" % (seconds, rest // 10_000_000, idle[1] if len(idle) > 1 else b"0.00")
@@ -111,11 +100,15 @@ def uptime(world: World, who: Walker) -> bytes:
 
 def boot_time(world: World) -> int:
     """Seconds of the guest's wall clock at which the system was started."""
-    return (world.clock.realtime_ns() - time.clock_gettime_ns(CLOCK_BOOTTIME)) // SECOND_NS
+    return (world.clock.realtime_ns() - world.clock.boottime_ns()) // SECOND_NS
 
 
 def stat(world: World, who: Walker) -> bytes:
-    """The host's CPU times and counts; the guest's forks and running threads."""
+    """The guest's forks and running threads; CPU times and interrupts are the machine's, or the
+    host's."""
+    from ring3.views.proc_irq import stat_lines
+
+    counted = stat_lines(world)
     running = sum(1 for task in world.tasks.values() if task.parked is None)
     own = {
         b"btime": boot_time(world),
@@ -126,7 +119,9 @@ def stat(world: World, who: Walker) -> bytes:
     lines = []
     for line in host_text("/proc/stat").splitlines(keepends=True):
         name = line.split(None, 1)[0]
-        lines.append(b"%s %d\n" % (name, own[name]) if name in own else line)
+        if name in own:
+            line = b"%s %d\n" % (name, own[name])
+        lines.append(counted.get(name, line))
     return b"".join(lines)
 
 

@@ -28,7 +28,7 @@ ROOT: Table = {
     b"diskstats": (R, "proc_system.empty"),
     b"execdomains": (R, "proc_system.execdomains"),
     b"filesystems": (R, "proc_system.filesystems"),
-    b"interrupts": (R, "proc_system.interrupts"),
+    b"interrupts": (R, "proc_irq.interrupts"),
     b"loadavg": (R, "proc_system.loadavg"),
     b"locks": (R, "proc_system.locks"),
     b"meminfo": (R, "proc_system.meminfo"),
@@ -42,7 +42,7 @@ ROOT: Table = {
         b"io": (RW, "proc_system.pressure_io"),
         b"memory": (RW, "proc_system.pressure_memory"),
     },
-    b"softirqs": (R, "proc_system.softirqs"),
+    b"softirqs": (R, "proc_irq.softirqs"),
     b"stat": (R, "proc_system.stat"),
     b"swaps": (R, "proc_system.swaps"),
     b"sysvipc": {
