@@ -22,7 +22,6 @@ from ring3.task.lifecycle import new_init, process_gone
 from ring3.task.limits import default_limits, raise_own_limit
 from ring3.task.signals import RUN, SigInfo, deliver, force, send_to_task
 from ring3.task.task import FILTERED, OBSERVED, Task
-from ring3.task.world import World
 from ring3.vfs import file as files
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from ring3.syscalls.events import Observer
     from ring3.syscalls.trap import Filter
     from ring3.task.process import Process
+    from ring3.task.world import World
 
 HOST_MADE = frozenset((SIGPIPE, SIGXFSZ, SIGXCPU, SIGTTIN, SIGTTOU))
 """Signals the host raises because of a call that ran natively: they are the caller's."""
@@ -134,10 +134,11 @@ class Kernel:
         groups: Sequence[int] | None = None,
         cwd: str | None = None,
         hostname: str = "ring3",
+        seed: int | None = None,
     ) -> None:
-        from ring3.kernel_setup import build_view, new_machine, register_openers
+        from ring3.kernel_setup import build_view, new_machine, new_world, register_openers
 
-        self.world = World()
+        self.world = new_world(machine, profile, seed)
         self.world.hostname = hostname.encode()
         self.supervision = Supervision(self.world)
         self.world.supervisor = self.supervision
@@ -154,7 +155,8 @@ class Kernel:
         self.mounts = self.view.table
         self.machine: Any = new_machine(self, machine, profile)
         self.world.machine = self.machine
-        files.binders.append(self.machine.bindings.rebound)
+        if self.machine.can_bind:
+            files.binders.append(self.machine.bindings.rebound)
         self.lock: Any = self.machine.lock
         self.closed = False
         self.memory_watch: Any = None
@@ -245,7 +247,8 @@ class Kernel:
         machine: Any = self.machine
         with self.lock:
             machine.close()
-        files.binders.remove(machine.bindings.rebound)
+        if machine.can_bind:
+            files.binders.remove(machine.bindings.rebound)
         if not self.ended.wait(10):
             return  # it hangs in a host call: what it may still use stays open
         with self.lock:

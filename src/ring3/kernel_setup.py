@@ -22,15 +22,55 @@ if TYPE_CHECKING:
     from ring3.view import View
 
 
+def new_world(machine: str, profile: str, seed: int | None) -> World:
+    """The world in which *machine* will run guests: the clock, the source of randomness and the
+    kind of objects have to be the machine's before anything uses them.
+
+    *seed*: the same randomness, wall clock and numbers in every run (emulated machine only).
+    """
+    from ring3.core.random import Random, SeededRandom
+    from ring3.task.world import World
+
+    if machine != "emulated":
+        if seed is not None:
+            raise ValueError("a seed needs the emulated machine: --machine emulated")
+        # For tests of the kernel's own objects on a machine that could bind the host's.
+        forced = profile == "full" and bool(os.environ.get("RING3_OWN_OBJECTS"))
+        return World(own_objects=forced)
+    from ring3.core.virtual_clock import FIXED_EPOCH_NS, VirtualClock
+
+    if seed is None:
+        return World(VirtualClock(), Random(), own_objects=True)
+    restart_numbers()
+    return World(VirtualClock(FIXED_EPOCH_NS), SeededRandom(seed), own_objects=True)
+
+
+def restart_numbers() -> None:
+    """Numbers that count through this process (devices, mounts, nameless inodes) start anew, so
+    that a second world with the same seed sees the same ones."""
+    from ring3.vfs import anon, filesystem
+    from ring3.vfs.mount import Mount
+
+    filesystem.restart()
+    Mount.restart()
+    anon.restart()
+
+
 def new_machine(kernel: Kernel, name: str, profile: str) -> Any:
     """The machine called *name*. ValueError for a name or profile that does not exist."""
     if profile not in ("fast", "full"):
         raise ValueError(f"no profile {profile!r}: fast or full")
+    world = kernel.world
+    if name == "emulated":
+        from ring3.machine.emulated.machine import EmulatedMachine
+
+        return EmulatedMachine(
+            kernel.supervision, world.reactor, world.clock, world.log, world.random.bytes,
+        )  # fmt: skip
     if name != "native":
-        raise ValueError(f"no machine {name!r}: native")
+        raise ValueError(f"no machine {name!r}: native or emulated")
     from ring3.machine.native.machine import NativeMachine
 
-    world = kernel.world
     return NativeMachine(kernel.supervision, world.reactor, world.clock, world.log, profile)
 
 
@@ -81,19 +121,21 @@ def start_program(
 def watch_memory(kernel: Kernel) -> None:
     """Enforce the world's memory limit from the first program on. Without one, three quarters of
     the host's memory: a guest must not make the host look for something to kill."""
+    if kernel.memory_watch is not None:
+        return
+    watch = getattr(kernel.machine, "watch_memory", None)
+    if watch is None:
+        return  # a machine whose memory is its own has a size of its own
     limit = kernel.world.limits.get("memory")
     if limit is None:
         limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4
-    if kernel.memory_watch is not None:
-        return
-    from ring3.machine.native.pressure import MemoryWatch
     from ring3.task.jobs import terminate
 
     def kill(process: Process, report: str) -> None:
         kernel.world.log.say(report)
         terminate(process, 9)
 
-    kernel.memory_watch = MemoryWatch(kernel.machine, kernel.world.clock, limit, kill)
+    kernel.memory_watch = watch(limit, kill)
 
 
 def new_task(kernel: Kernel, cwd: str) -> Task:

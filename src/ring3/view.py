@@ -141,7 +141,27 @@ def default_view(
     for path in sorted(through, key=len):
         if path != b"/":
             view.mount(HostFs(path, writable=True), path, MS_NODEV | MS_RELATIME, path)
+    if world.forced_own:  # the machine is not there yet
+        own_objects(view, world)
     return view
+
+
+def own_objects(view: View, world: World) -> None:
+    """Files in memory without host objects, stamps from the guest's clock, names in order."""
+    for fs in {mount.fs for mount in view.table}:
+        if isinstance(fs, TmpFs):
+            fs.own_content = True
+        if isinstance(fs, OverlayFs):
+            order_names(fs.lower)
+        order_names(fs)
+        fs.use_clock(world.clock.realtime_ns)
+
+
+def order_names(fs: Filesystem) -> None:
+    """The order in which the host lists a directory is an input that two runs must share."""
+    for each in (fs, *getattr(fs, "grants", ())):
+        if isinstance(each, HostFs):
+            each.in_order = True
 
 
 def mount_own(view: View, world: World, gid: int) -> None:

@@ -9,7 +9,12 @@ from __future__ import annotations
 import heapq
 import time
 
-from ring3.abi.hints import Protocol
+from ring3.abi.hints import ClassVar, Final, Protocol
+
+COARSE_NS: Final = {5: 4_000_000, 6: 4_000_000}
+"""CLOCK_REALTIME_COARSE and CLOCK_MONOTONIC_COARSE: their tick (CONFIG_HZ=250)."""
+BOOTTIME, TAI = 7, 11
+"""Clock ids that ``time`` does not name on every host."""
 
 
 class Expiring(Protocol):
@@ -34,6 +39,8 @@ class Clock:
     """Monotonic time, wall time and the heap of armed timers."""
 
     __slots__ = ("heap", "realtime_offset_ns", "rearmed", "serial")
+    virtual: ClassVar[bool] = False
+    """Time stands still while no guest runs (``core.virtual_clock``)."""
 
     def __init__(self) -> None:
         self.heap: list[tuple[int, int, Timer]] = []
@@ -47,6 +54,25 @@ class Clock:
 
     def realtime_ns(self) -> int:
         return time.time_ns() + self.realtime_offset_ns
+
+    def boottime_ns(self) -> int:
+        """The monotonic clock with the time the host slept."""
+        return self.read(BOOTTIME)
+
+    def tai_lead_ns(self) -> int:
+        """CLOCK_TAI minus the host's wall clock."""
+        try:
+            return time.clock_gettime_ns(TAI) - time.time_ns()
+        except (AttributeError, OSError):
+            return 0
+
+    def read(self, clock: int) -> int:
+        """Any clock (by Linux's id) that counts from the boot: monotonic, raw, coarse, boottime.
+        A host without that clock gives its monotonic one."""
+        try:
+            return time.clock_gettime_ns(clock)
+        except (AttributeError, OSError):
+            return time.monotonic_ns()
 
     def arm(self, deadline_ns: int, owner: Expiring) -> Timer:
         """Have ``owner.expire()`` called once the monotonic clock reaches *deadline_ns*."""

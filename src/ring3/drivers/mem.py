@@ -141,4 +141,9 @@ def open_mem(who: Walker, place: Place, flags: int) -> File:
     number = minor(place.dentry.inode.rdev)
     if number not in NAMES:
         raise ENXIO(f"no memory device with minor number {number}")
+    world = getattr(who, "world", None)
+    if world is not None and world.own_objects:
+        from ring3.drivers.ownmem import OwnMemDevice
+
+        return OwnMemDevice(number, flags, world.random)
     return MemDevice(number, flags)

@@ -74,6 +74,8 @@ class HostFs(Filesystem):
         super().__init__(st.st_dev)
         self.readonly = not writable
         self.writable = writable
+        self.in_order = False
+        """Directories are listed by name, not in the host's order."""
         if not writable:
             self.why = f"granted read-only: add --rw {os.fsdecode(self.path)}"
         self.known: WeakTable[tuple[int, int], HostInode] = WeakTable()

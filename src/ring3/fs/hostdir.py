@@ -87,10 +87,11 @@ class HostDir(HostInode):
             raise refused(error) from None
         try:
             with os.scandir(fd) as entries:
-                return [
+                found = [
                     (e.name.encode(ENCODING, "surrogateescape"), e.inode(), kind_of(e))
                     for e in entries
                 ]
+            return sorted(found) if self.fs.in_order else found
         except OSError as error:
             raise refused(error) from None
         finally:

@@ -7,12 +7,16 @@ import os
 from ring3.abi.errno import ENODATA, EPERM, ESTALE, Errno
 from ring3.abi.fcntl import O_ACCMODE, O_APPEND, O_NOATIME, O_SYNC, O_TRUNC
 from ring3.abi.hints import TYPE_CHECKING
+from ring3.abi.stat import S_IFMT, S_IFREG
 from ring3.fs.hosterror import refused
 from ring3.fs.hostinode import HostInode
 from ring3.vfs.directory import PathFile
+from ring3.vfs.hostcall import close
 from ring3.vfs.regular import RegularFile
 
 if TYPE_CHECKING:
+    from ring3.fs.host import HostFs
+    from ring3.fs.hostdir import HostDir
     from ring3.vfs.file import File
     from ring3.vfs.inode import Walker
     from ring3.vfs.path import Place
@@ -67,7 +71,15 @@ class HostLink(HostInode):
 
 
 class HostFile(HostInode):
-    __slots__ = ()
+    """*read_fd*: a host description for reading content, while somebody needs the content of this
+    file without having it open (``pin``)."""
+
+    __slots__ = ("pins", "read_fd")
+
+    def __init__(self, fs: HostFs, st: os.stat_result, parent: HostDir | None, name: bytes) -> None:
+        super().__init__(fs, st, parent, name)
+        self.pins = 0
+        self.read_fd = -1
 
     def open(self, who: Walker, place: Place, flags: int) -> RegularFile:
         fd = self.host_open(flags)
@@ -93,6 +105,54 @@ class HostFile(HostInode):
             os.close(fd)
             raise ESTALE("replaced on the host")
         return fd
+
+    # --- content without an open file ----------------------------------------------------------
+    def pin(self) -> None:
+        if self.read_fd < 0 and self.mode & S_IFMT == S_IFREG:
+            self.read_fd = self.host_open(os.O_RDONLY)
+        self.pins += 1
+
+    def unpin(self) -> None:
+        self.pins -= 1
+        if not self.pins and self.read_fd >= 0:
+            fd, self.read_fd = self.read_fd, -1
+            close(fd)
+
+    def own_fd(self) -> int:
+        known = super().own_fd()
+        return known if known >= 0 else self.read_fd
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        try:
+            if self.read_fd >= 0:
+                return os.pread(self.read_fd, size, offset)
+            fd = self.host_open(os.O_RDONLY)
+            try:
+                return os.pread(fd, size, offset)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise refused(error) from None
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        fd = next((fd for file, fd in self.files if file.writable), -1)
+        mine = fd < 0
+        if mine:
+            fd = self.host_open(os.O_WRONLY)
+        try:
+            at = 0
+            while at < len(data):
+                at += os.pwrite(fd, data[at:], offset + at)
+        except OSError as error:
+            raise refused(error) from None
+        finally:
+            if mine:
+                os.close(fd)
+
+    def stamp(self) -> object:
+        self.refresh()
+        st = self.st
+        return st.st_ino, st.st_size, st.st_mtime_ns
 
     def lock_fd(self) -> int | None:
         """A host description that stands for the guests' locks (``ipc.locks``): programs outside
@@ -125,6 +185,16 @@ class HostFile(HostInode):
             return os.open(path, wanted & ~O_NOATIME)
 
     def truncate(self, size: int) -> None:
+        self.set_size(size)
+        if self.mapping is not None:
+            self.mapping.truncated(size)
+
+    def __del__(self) -> None:
+        super().__del__()
+        if self.read_fd >= 0:
+            close(self.read_fd)
+
+    def set_size(self, size: int) -> None:
         for file, fd in self.files:
             if file.writable:
                 try:

@@ -18,6 +18,9 @@ from ring3.vfs.mount import Mount
 from ring3.vfs.path import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ring3.fs.ownfile import OwnMemFd
     from ring3.vfs.file import File
     from ring3.vfs.inode import Walker
 
@@ -65,9 +68,13 @@ class MemFdInode(MemFile):
         super().setattr(mode=mode, uid=uid, gid=gid, atime_ns=atime_ns, mtime_ns=mtime_ns)
 
 
-def memfd_mount() -> Mount:
-    """A filesystem for memfds, mounted nowhere."""
-    return Mount(TmpFs())
+def memfd_mount(clock: Callable[[], int] | None = None, own: bool = False) -> Mount:
+    """A filesystem for memfds, mounted nowhere. *own*: with no host object behind them."""
+    fs = TmpFs()
+    fs.own_content = own
+    if clock is not None:
+        fs.use_clock(clock)
+    return Mount(fs)
 
 
 def open_memfd(who: Walker, mount: Mount, name: bytes, *, sealing: bool, noexec: bool) -> File:
@@ -76,7 +83,14 @@ def open_memfd(who: Walker, mount: Mount, name: bytes, *, sealing: bool, noexec:
     assert isinstance(fs, TmpFs)
     host = MFD_NOEXEC_SEAL if noexec else MFD_EXEC
     mode = 0o666 if noexec else 0o777
-    inode = MemFdInode(fs, "ring3", host, mode, who.cred.fsuid, who.cred.fsgid)
+    inode: MemFdInode | OwnMemFd
+    if fs.own_content:
+        from ring3.fs.ownfile import OwnMemFd
+
+        inode = OwnMemFd(fs, mode, who.cred.fsuid, who.cred.fsgid)
+        inode.seals = F_SEAL_EXEC if noexec else 0
+    else:
+        inode = MemFdInode(fs, "ring3", host, mode, who.cred.fsuid, who.cred.fsgid)
     if not sealing:
         inode.add_seals(F_SEAL_SEAL)
     dentry = Dentry(b"memfd:" + name, mount.root, inode)

@@ -15,9 +15,8 @@ from ring3.abi.fcntl import O_ACCMODE, O_RDONLY, O_TRUNC
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFREG
 from ring3.fs.meminode import MemInode
-from ring3.fs.store import extents, new_memfd
+from ring3.fs.store import extents, missing_pages, new_memfd
 from ring3.vfs.hostcall import close
-from ring3.vfs.inode import now_ns
 from ring3.vfs.regular import RegularFile, reopen
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ class MemFile(MemInode):
 
     def touch(self) -> None:
         """The content changed now."""
-        now = now_ns()
+        now = self.fs.now_ns()
         self.ctime_ns = now
         self.set_times(None, now)
 
@@ -183,6 +182,10 @@ class MemFile(MemInode):
 
     def room(self, file: File, offset: int | None, size: int) -> int:
         return self.fs.room(self, file, offset, size)
+
+    def missing(self, start: int, end: int) -> int:
+        """Pages of a range that have no memory yet."""
+        return missing_pages(self.content(), start, end)
 
     # --- packing -----------------------------------------------------------------------------
     def pin(self) -> None:

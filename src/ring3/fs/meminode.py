@@ -6,7 +6,7 @@ from ring3.abi.errno import EEXIST, ENODATA, ENOENT, ENOTEMPTY, EOPNOTSUPP
 from ring3.abi.fcntl import XATTR_CREATE, XATTR_REPLACE
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT
-from ring3.vfs.inode import FOREVER, Inode, Stat, now_ns
+from ring3.vfs.inode import FOREVER, Inode, Stat
 
 if TYPE_CHECKING:
     from ring3.fs.tmpfs import TmpFs
@@ -43,12 +43,15 @@ class MemInode(Inode):
     ) -> None:
         super().__init__(fs, ino, mode, uid, gid, rdev)
         self.size = 0
-        self.atime_ns = self.mtime_ns = self.ctime_ns = self.btime_ns = now_ns()
+        self.atime_ns = self.mtime_ns = self.ctime_ns = self.btime_ns = self.fs.now_ns()
         self.xattrs: dict[bytes, bytes] | None = None
         self.lower = None
         self.owned = True
         self.trust = FOREVER
         self.where = None
+
+    def restamp(self) -> None:
+        self.atime_ns = self.mtime_ns = self.ctime_ns = self.btime_ns = self.fs.now_ns()
 
     def stat(self) -> Stat:
         st = Stat(
@@ -79,7 +82,7 @@ class MemInode(Inode):
             self.gid = gid
         if atime_ns is not None or mtime_ns is not None:
             self.set_times(atime_ns, mtime_ns)
-        self.ctime_ns = now_ns()
+        self.ctime_ns = self.fs.now_ns()
 
     def own(self) -> None:
         """The attributes are about to change (an overlay stops following the lower file's)."""
@@ -113,7 +116,7 @@ class MemInode(Inode):
         if flags & XATTR_REPLACE and name not in self.xattrs:
             raise ENODATA
         self.xattrs[name] = value
-        self.ctime_ns = now_ns()
+        self.ctime_ns = self.fs.now_ns()
 
     def listxattr(self) -> list[bytes]:
         return list(self.all_xattrs())
@@ -123,20 +126,20 @@ class MemInode(Inode):
         if not self.xattrs or name not in self.xattrs:
             raise ENODATA
         del self.xattrs[name]
-        self.ctime_ns = now_ns()
+        self.ctime_ns = self.fs.now_ns()
 
     # --- links -------------------------------------------------------------------------------
     def linked(self) -> None:
         """One more name leads here."""
         self.own()
         self.nlink += 1
-        self.ctime_ns = now_ns()
+        self.ctime_ns = self.fs.now_ns()
 
     def unlinked(self) -> None:
         """One name less leads here."""
         self.own()
         self.nlink -= 1
-        self.ctime_ns = now_ns()
+        self.ctime_ns = self.fs.now_ns()
         if not self.nlink:
             self.fs.inodes -= 1
             self.unused()
@@ -173,7 +176,7 @@ class MemDir(MemInode):
         st.size = ENTRY_SIZE * (2 + len(self.entries))
 
     def changed(self) -> None:
-        self.mtime_ns = self.ctime_ns = now_ns()
+        self.mtime_ns = self.ctime_ns = self.fs.now_ns()
 
     def lookup(self, name: bytes) -> Inode | None:
         inode = self.entries.get(name)
@@ -270,13 +273,13 @@ class MemDir(MemInode):
         self.take_out(name, inode)
         new_dir.insert(new_name, inode)
         inode.own()
-        inode.ctime_ns = now_ns()
+        inode.ctime_ns = self.fs.now_ns()
         if target is not None:
             assert isinstance(target, MemInode)
             if exchange:
                 self.insert(name, target)
                 target.own()
-                target.ctime_ns = now_ns()
+                target.ctime_ns = self.fs.now_ns()
             else:
                 if target.is_dir:
                     target.nlink = 1

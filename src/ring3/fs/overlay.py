@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ring3.fs.face import Face
     from ring3.fs.meminode import MemInode
+    from ring3.fs.ownface import OwnFaceFile
     from ring3.vfs.inode import Inode
     from ring3.vfs.mount import Filesystem
 
@@ -66,8 +67,15 @@ class OverlayFs(TmpFs):
     def new_dir(self, mode: int, uid: int, gid: int) -> FaceDir:
         return FaceDir(self, self.new_ino(), mode, uid, gid)
 
-    def new_file(self, mode: int, uid: int, gid: int) -> FaceFile:
-        return FaceFile(self, self.new_ino(), mode, uid, gid)
+    def new_file(self, mode: int, uid: int, gid: int) -> FaceFile | OwnFaceFile:
+        return self.file_type()(self, self.new_ino(), mode, uid, gid)
+
+    def file_type(self) -> type[FaceFile | OwnFaceFile]:
+        if not self.own_content:
+            return FaceFile
+        from ring3.fs.ownface import OwnFaceFile
+
+        return OwnFaceFile
 
     # --- faces of lower inodes ---------------------------------------------------------------
     def face(self, lower: Inode, parent: FaceDir | None, name: bytes) -> Face:
@@ -84,7 +92,7 @@ class OverlayFs(TmpFs):
         kind = lower.mode & S_IFMT
         made: Face
         if kind == S_IFREG:
-            made = FaceFile(self, ino, 0, 0, 0)
+            made = self.file_type()(self, ino, 0, 0, 0)
         elif kind == S_IFDIR:
             made = FaceDir(self, ino, 0, 0, 0)
         elif kind == S_IFLNK:

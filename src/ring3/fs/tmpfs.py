@@ -10,10 +10,11 @@ from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.mount import TMPFS_MAGIC
 from ring3.fs.memfile import MemFile
 from ring3.fs.meminode import MemDir
-from ring3.fs.store import PAGE, Store, missing_pages
+from ring3.fs.store import PAGE, Store
 from ring3.vfs.mount import Filesystem, StatFs
 
 if TYPE_CHECKING:
+    from ring3.fs.ownfile import OwnFile
     from ring3.vfs.file import File
 
 MOST_IDLE = 256
@@ -54,6 +55,8 @@ class TmpFs(Filesystem):
         """Open files: their memfd may change at any time."""
         self.idle: dict[MemFile, None] = {}
         """Closed files that keep a memfd, oldest first."""
+        self.own_content = False
+        """Files are the kernel's own, with no memfd behind them (``fs.ownfile``)."""
         self.set_root(self.new_dir(mode, uid, gid))
 
     @classmethod
@@ -71,7 +74,11 @@ class TmpFs(Filesystem):
         self.last_ino += 1
         return self.last_ino
 
-    def new_file(self, mode: int, uid: int, gid: int) -> MemFile:
+    def new_file(self, mode: int, uid: int, gid: int) -> MemFile | OwnFile:
+        if self.own_content:
+            from ring3.fs.ownfile import OwnFile
+
+            return OwnFile(self, self.new_ino(), mode, uid, gid)
         return MemFile(self, self.new_ino(), mode, uid, gid)
 
     def new_dir(self, mode: int, uid: int, gid: int) -> MemDir:
@@ -88,7 +95,7 @@ class TmpFs(Filesystem):
         limit = self.limit
         return limit is not None and (limit < TIGHT_LIMIT or limit - self.used < TIGHT_FREE)
 
-    def room(self, inode: MemFile, file: File, offset: int | None, size: int) -> int:
+    def room(self, inode: MemFile | OwnFile, file: File, offset: int | None, size: int) -> int:
         """How many of *size* bytes fit, written to *inode* at *offset* (None: the position)."""
         limit = self.limit
         if limit is None:
@@ -100,18 +107,17 @@ class TmpFs(Filesystem):
             return size
         self.recount()
         free = (limit - self.used) // PAGE
-        fd = inode.content()
         if offset is None:
             at_end = file.flags & O_APPEND
             offset = inode.size if at_end else file.seek(0, os.SEEK_CUR)
-        if missing_pages(fd, offset, offset + size) <= free:
+        if inode.missing(offset, offset + size) <= free:
             self.unseen += most
             return size
         # As many whole pages as there are, found by halving.
         low, high = 0, size
         while low < high:
             middle = (low + high + 1) // 2
-            if missing_pages(fd, offset, offset + middle) <= free:
+            if inode.missing(offset, offset + middle) <= free:
                 low = middle
             else:
                 high = middle - 1

@@ -87,7 +87,8 @@ class Fifo:
 
     def kernel_end(self, pipe: Pipe, flags: int) -> PipeEnd:
         made = PipeEnd(pipe, flags, self.name)
-        made.silent = flags & O_ACCMODE == O_RDONLY and not pipe.writers
+        if flags & O_ACCMODE == O_RDONLY and not pipe.writers:
+            made.silent = pipe.arrivals
         return made
 
     def host_end(self, flags: int) -> HostPipeEnd:

@@ -58,13 +58,15 @@ class Slot:
 class Pipe:
     """The buffer between ends, and how many ends there are of each kind."""
 
-    __slots__ = ("readable", "readers", "slots", "slots_max", "writable", "writers")
+    __slots__ = ("arrivals", "readable", "readers", "slots", "slots_max", "writable", "writers")
 
     def __init__(self) -> None:
         self.slots: deque[Slot] = deque()
         self.slots_max = DEFAULT_SLOTS
         self.readers = 0
         self.writers = 0
+        self.arrivals = 0
+        """Write ends that were ever opened."""
         self.readable = WaitQueue()
         self.writable = WaitQueue()
 
@@ -143,12 +145,14 @@ class PipeEnd(File):
         self.name = name
         self.on_release: Callable[[PipeEnd], None] | None = None
         """Told when the end goes (the FIFO it belongs to)."""
-        self.silent = False
-        """A FIFO opened for reading before any writer: no POLLHUP until one came and went."""
+        self.silent = -1
+        """A FIFO opened for reading with no writer there: ``pipe.arrivals`` at that time. There is
+        no POLLHUP until one more came and went."""
         if self.readable:
             pipe.readers += 1
         if self.writable:
             pipe.writers += 1
+            pipe.arrivals += 1
             pipe.readable.wake()
 
     def read(self, size: int) -> bytes:
@@ -179,12 +183,10 @@ class PipeEnd(File):
 
     def poll(self) -> int:
         mask, pipe = 0, self.pipe
-        if pipe.writers:
-            self.silent = False
         if self.readable:
             if pipe.slots:
                 mask |= POLLIN | POLLRDNORM
-            if not pipe.writers and not self.silent:
+            if not pipe.writers and self.silent != pipe.arrivals:
                 mask |= POLLHUP
         if self.writable:
             if not pipe.full:

@@ -5,8 +5,6 @@ Source: kernel/time/posix-timers.c, kernel/time/hrtimer.c, kernel/time/time.c.
 
 from __future__ import annotations
 
-import time as host_time
-
 from ring3.abi.capability import CAP_SYS_TIME
 from ring3.abi.errno import EINVAL, EOPNOTSUPP, EPERM
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
@@ -80,12 +78,14 @@ def read_clock(t: Task, clock: int) -> int:
     """The time of a clock in ns. EINVAL."""
     world = t.world
     if clock in WALL_CLOCKS:
-        offset = world.clock.realtime_offset_ns
-        return host_time.clock_gettime_ns(clock) + offset if clock else world.clock.realtime_ns()
+        now = world.clock.realtime_ns()
+        if clock == CLOCK_TAI:
+            return now + world.clock.tai_lead_ns()
+        return now - now % COARSE_NS if clock == CLOCK_REALTIME_COARSE else now
     if clock == CLOCK_MONOTONIC:
         return world.clock.monotonic_ns()
     if clock in HOST_CLOCKS:
-        return host_time.clock_gettime_ns(clock)
+        return world.clock.read(clock)
     if clock == CLOCK_THREAD_CPUTIME_ID:
         return sum(cpu_ns(t))
     if clock == CLOCK_PROCESS_CPUTIME_ID:
@@ -227,9 +227,10 @@ def sleep_for(t: Task, clock: int, request: In[Any], rem: Out[Any]) -> int:
 def sleep_until(t: Task, clock: int, meter: Meter, request: In[Any]) -> int:
     """An absolute sleep: the wall clock may jump meanwhile."""
     if t.memo is None:
-        shift = host_time.clock_gettime_ns(CLOCK_BOOTTIME) - host_time.monotonic_ns()
+        now = t.world.clock
+        shift = now.boottime_ns() - now.monotonic_ns()
         if clock == CLOCK_TAI:
-            shift = read_clock(t, CLOCK_TAI) - read_clock(t, CLOCK_REALTIME)
+            shift = now.tai_lead_ns()
         t.memo = request.load().ns() - (shift if clock in (CLOCK_BOOTTIME, CLOCK_TAI) else 0)
     if t.memo <= meter.now():
         return 0

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import struct
-import time
 
 from ring3.abi.capability import CAP_SYS_ADMIN, CAP_SYSLOG
 from ring3.abi.errno import EFAULT, EINVAL, EPERM
@@ -147,7 +146,7 @@ def sysinfo(t: Task, out: Out[Bytes]) -> int:
         unit = 4096
         sizes = tuple(size // unit for size in sizes)  # type: ignore[assignment]
     # A guest reads the host's CLOCK_BOOTTIME natively; this has to agree with it.
-    uptime_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    uptime_ns = t.world.clock.boottime_ns()
     loads = [int(load * LOAD_SHIFT) for load in os.getloadavg()]
     seconds = uptime_ns // SECOND_NS + 1
     threads = min(len(t.world.tasks), 0xFFFF)
@@ -216,14 +215,14 @@ def log_text(t: Task) -> bytes:
 # --- randomness ---------------------------------------------------------------------------------
 @syscall(buf=RESULT)
 def getrandom(t: Task, buf: Out[Annotated[bytes, Blob("random")]], size: Size, flags: UInt) -> int:
-    """Fill *buf* with the host's random bytes."""
+    """Fill *buf* with random bytes."""
     if flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) or flags & (
         GRND_RANDOM | GRND_INSECURE
     ) == (GRND_RANDOM | GRND_INSECURE):
         raise EINVAL("flags")
     done, size = 0, min(size, RANDOM_MOST)
     while done < size:
-        chunk = os.urandom(min(RANDOM_CHUNK, size - done))
+        chunk = t.world.random.bytes(min(RANDOM_CHUNK, size - done))
         try:
             t.memory.store(buf.addr + done, chunk)
         except EFAULT:

@@ -16,20 +16,16 @@ from ring3.fs.memfd import memfd_mount, open_memfd
 from ring3.syscalls.publish import install
 from ring3.syscalls.table import syscall
 from ring3.task.task import Task
-from ring3.vfs.mount import Mount
 
 NAME_MAX = 249
 MemfdFlags = Annotated[int, Scalar(32, signed=False, flags="memfd", kind="flags")]
 MemfdName = Annotated[bytes, CStr(NAME_MAX + 1)]
 KNOWN = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC
-mount: Mount | None = None
-"""One for all: nobody can see into it."""
 
 
 @syscall(partial="no MFD_HUGETLB (ENOSYS)")
 def memfd_create(t: Task, name: In[MemfdName], flags: MemfdFlags) -> int:
     """Make a file in memory that has no name."""
-    global mount
     if flags & MFD_HUGETLB:
         raise ENOSYS("no huge pages")
     if flags & ~KNOWN or (flags & MFD_EXEC and flags & MFD_NOEXEC_SEAL):
@@ -37,9 +33,11 @@ def memfd_create(t: Task, name: In[MemfdName], flags: MemfdFlags) -> int:
     text = t.memory.load_string(name.addr, NAME_MAX + 1)
     if text is None:
         raise EINVAL("name too long")
-    if mount is None:
-        mount = memfd_mount()
+    world = t.world
+    if world.memfds is None:
+        own = world.own_objects
+        world.memfds = memfd_mount(world.clock.realtime_ns if own else None, own)
     noexec = bool(flags & MFD_NOEXEC_SEAL)
     sealing = bool(flags & MFD_ALLOW_SEALING) or noexec
-    file = open_memfd(t, mount, text, sealing=sealing, noexec=noexec)
+    file = open_memfd(t, world.memfds, text, sealing=sealing, noexec=noexec)
     return install(t, file, bool(flags & MFD_CLOEXEC))

@@ -55,7 +55,7 @@ def mmap(
         raise EBADF("opened with O_PATH")
     if not file.readable:
         raise EACCES("mmap needs a file open for reading")
-    file.map_fd(prot, kind != MAP_PRIVATE)  # refuses what cannot be mapped
+    file.map_content(prot, kind != MAP_PRIVATE)  # refuses what cannot be mapped
     inode = getattr(file, "inode", None)
     if inode is None:
         raise ENODEV

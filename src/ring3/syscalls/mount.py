@@ -90,6 +90,9 @@ def make_filesystem(t: Task, kind: bytes, options: bytes) -> Filesystem:
             root.uid = t.cred.fsuid
         if b"gid=" not in options:
             root.gid = t.cred.fsgid
+        if t.world.own_objects:
+            fs.own_content = True
+            fs.use_clock(t.world.clock.realtime_ns)
         return fs
     for table in (table_of(t), t.world.mounts):
         for mount in table or ():

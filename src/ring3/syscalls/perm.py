@@ -23,7 +23,6 @@ from ring3.syscalls.records import Timespec64
 from ring3.syscalls.table import syscall
 from ring3.task.task import Task
 from ring3.vfs import attributes
-from ring3.vfs.inode import now_ns
 from ring3.vfs.path import Place, place_of
 
 TYPE_CHECKING = False
@@ -188,7 +187,7 @@ def utimens(
     if times is None or nsecs == [UTIME_NOW, UTIME_NOW]:
         attributes.touch(t.cred, place)
         return 0
-    now = now_ns()
+    now = place.inode.fs.now_ns()
     known = {UTIME_NOW: now, UTIME_OMIT: None}
     access, change = (
         known[time.nsec] if time.nsec in known else time.sec * SECOND_NS + time.nsec

@@ -76,7 +76,8 @@ def shmget(t: Task, key: IpcKey, size: Size, flags: ShmGetFlags) -> int:
     def make() -> Segment:
         if not SHMMIN <= size <= min(SHMMAX[t.memory.word], MOST_BYTES):
             raise EINVAL("segment size")
-        return Segment(key, flags, t.cred, size, t.process.pid, seconds(t))
+        own = not t.world.machine.can_bind
+        return Segment(key, flags, t.cred, size, t.process.pid, seconds(t), own)
 
     def fits(found: Segment) -> None:
         if found.size < size:

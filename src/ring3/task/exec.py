@@ -22,6 +22,7 @@ from ring3.vfs.open import open_exec
 from ring3.vfs.path import FOLLOW, Place, walk
 
 if TYPE_CHECKING:
+    from ring3.core.random import Random
     from ring3.task.task import Task
     from ring3.vfs.file import File
 
@@ -32,6 +33,10 @@ ARG_MAX_CEILING: Final = 6 * 1024 * 1024
 STACK_DEFAULT: Final = 8 << 20
 PIE_BASE: Final = 0x555555554000
 INTERPRETER_BASE: Final = 0x7E0000000000
+PIE_BASE_32: Final = 0x56555000
+INTERPRETER_BASE_32: Final = 0xF0000000
+RANDOM_BITS: Final = {"x86_64": (28, 24), "i386": (8, 8)}
+"""By how many pages (as a power of two) a PIE and its interpreter are moved."""
 HWCAP: Final = 0x178BFBFF
 """CPUID leaf 1 edx of every x86-64 CPU of the last fifteen years (AT_HWCAP)."""
 HWCAP2_RING3MWAIT: Final = 0x2
@@ -40,9 +45,15 @@ HWCAP2_RING3MWAIT: Final = 0x2
 class Program:
     """A program found and parsed, with its arguments as they will be passed."""
 
-    __slots__ = ("argv", "cred", "elf", "envp", "exe", "filename", "files", "interpreter", "secure")
+    __slots__ = (
+        "argv", "cred", "elf", "envp", "exe", "filename", "files", "interpreter", "random",
+        "secure", "signal_stack",
+    )  # fmt: skip
 
-    def __init__(self, filename: bytes, argv: list[bytes], envp: list[bytes]) -> None:
+    def __init__(
+        self, filename: bytes, argv: list[bytes], envp: list[bytes], random: Random
+    ) -> None:
+        self.random = random
         self.filename = filename
         self.argv = argv
         self.envp = envp
@@ -53,6 +64,8 @@ class Program:
         self.exe: Place
         self.cred: Credentials
         self.secure = False
+        self.signal_stack = 0
+        """Bytes of a signal frame at least (AT_MINSIGSTKSZ); 0: as the host has it."""
 
     def release(self) -> None:
         files, self.files = self.files, []
@@ -64,7 +77,8 @@ def load_program(
     t: Task, place: Place, filename: bytes, argv: list[bytes], envp: list[bytes]
 ) -> Program:
     """Find the ELF file behind *place*, following ``#!`` lines. The caller releases the result."""
-    program = Program(filename, argv or [b""], envp)
+    program = Program(filename, argv or [b""], envp, t.world.random)
+    program.signal_stack = t.world.machine.signal_stack
     try:
         find_elf(t, program, place)
         check_size(t, program)
@@ -100,7 +114,7 @@ def find_elf(t: Task, program: Program, place: Place) -> None:
         place = walk(t, None, interpreter, FOLLOW)
     else:
         raise ELOOP("too many interpreters of interpreters")
-    if is_i386(head):
+    if is_i386(head) and "i386" not in t.world.machine.abis:
         t.world.log.once(
             "an i386 program was refused: the native machine runs 64-bit programs only"
             " (use --machine emulated)"
@@ -112,6 +126,8 @@ def find_elf(t: Task, program: Program, place: Place) -> None:
         at = walk(t, None, program.elf.interpreter, FOLLOW)
         file, head = open_program(t, program, at)
         program.interpreter = Elf(file, head, ELIBBAD, EIO)
+        if program.interpreter.abi != program.elf.abi:
+            raise ELIBBAD("an interpreter of the other word size")
 
 
 def check_size(t: Task, program: Program) -> None:
@@ -145,19 +161,23 @@ def segments_of(elf: Elf, base: int) -> list[Segment]:
     ]
 
 
-def random_pages(bits: int) -> int:
-    return int.from_bytes(os.urandom(8), "little") % (1 << bits) * PAGE_SIZE
+def random_pages(source: Random, bits: int) -> int:
+    return source.below(1 << bits) * PAGE_SIZE
 
 
-def build_image(program: Program, abi: str = "x86_64") -> Image:
+def build_image(program: Program) -> Image:
     """Choose addresses (randomised as Linux does) and describe the start."""
     elf, interpreter = program.elf, program.interpreter
-    base = 0 if elf.kind == e.ET_EXEC else PIE_BASE + random_pages(28) - elf.low
+    narrow = elf.abi == "i386"
+    pie, loader = (PIE_BASE_32, INTERPRETER_BASE_32) if narrow else (PIE_BASE, INTERPRETER_BASE)
+    pie_bits, loader_bits = RANDOM_BITS[elf.abi]
+    base = 0 if elf.kind == e.ET_EXEC else pie + random_pages(program.random, pie_bits) - elf.low
     segments = segments_of(elf, base)
     entry, interpreter_base = base + elf.entry, 0
     if interpreter is not None:
         if interpreter.kind == e.ET_DYN:
-            interpreter_base = INTERPRETER_BASE + random_pages(24) - interpreter.low
+            moved = random_pages(program.random, loader_bits)
+            interpreter_base = loader + moved - interpreter.low
         segments += segments_of(interpreter, interpreter_base)
         start = interpreter_base + interpreter.entry
     else:
@@ -171,7 +191,7 @@ def build_image(program: Program, abi: str = "x86_64") -> Image:
     prot = 7 if elf.executable_stack else 3
     name = os.fsdecode(program.filename)
     builder = StackBuilder(program, known)
-    return Image(abi, segments, start, STACK_DEFAULT, prot, builder.build, name)
+    return Image(elf.abi, segments, start, STACK_DEFAULT, prot, builder.build, name)
 
 
 class StackBuilder:
@@ -196,20 +216,24 @@ class StackBuilder:
         filename = push(program.filename + b"\0")
         blob = b"".join(s + b"\0" for s in (*program.argv, *program.envp))
         first = push(blob)
-        platform = push(b"x86_64\0")
-        random_at = push(os.urandom(16))
+        narrow = program.elf.abi == "i386"
+        platform = push(b"i686\0" if narrow else b"x86_64\0")
+        random_at = push(program.random.bytes(16))
         pointers = []
         for s in (*program.argv, *program.envp):
             pointers.append(first)
             first += len(s) + 1
         argc = len(program.argv)
-        aux = [(e.AUX_SYSINFO_EHDR, vdso)] if vdso else []
+        aux = []
+        if vdso:
+            # i386 programs of a machine without a vDSO image get the address to call alone.
+            aux = [(e.AUX_SYSINFO if narrow else e.AUX_SYSINFO_EHDR, vdso)]
         aux += [
             (e.AUX_HWCAP, HWCAP),
             (e.AUX_PAGESZ, PAGE_SIZE),
             (e.AUX_CLKTCK, 100),
             (e.AUX_PHDR, self.known[e.AUX_PHDR]),
-            (e.AUX_PHENT, 56),
+            (e.AUX_PHENT, 32 if narrow else 56),
             (e.AUX_PHNUM, self.known[e.AUX_PHNUM]),
             (e.AUX_BASE, self.known[e.AUX_BASE]),
             (e.AUX_FLAGS, 0),
@@ -223,12 +247,13 @@ class StackBuilder:
             (e.AUX_HWCAP2, HWCAP2_RING3MWAIT & 0),
             (e.AUX_EXECFN, filename),
             (e.AUX_PLATFORM, platform),
-            (e.AUX_MINSIGSTKSZ, minimum_signal_stack()),
+            (e.AUX_MINSIGSTKSZ, program.signal_stack or minimum_signal_stack()),
             (e.AUX_NULL, 0),
         ]
-        self.auxv = b"".join(struct.pack("<QQ", key, value) for key, value in aux)
+        word = "I" if narrow else "Q"
+        self.auxv = b"".join(struct.pack(f"<2{word}", key, value) for key, value in aux)
         words = [argc, *pointers[:argc], 0, *pointers[argc:], 0]
-        block = struct.pack(f"<{len(words)}Q", *words) + self.auxv
+        block = struct.pack(f"<{len(words)}{word}", *words) + self.auxv
         sp = (at - len(block)) & -16
         return sp, block.ljust(at - sp, b"\0") + bytes(strings)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.core.clock import Clock
 from ring3.core.light import deque
 from ring3.core.log import KernelLog
 from ring3.core.park import WaitQueue
+from ring3.core.random import Random
 from ring3.core.reactor import Reactor
 from ring3.ipc.space import IpcSpace
 from ring3.task.refusals import Refusals
@@ -28,15 +27,25 @@ RELEASE = b"7.2.0-ring3"
 
 
 class World:
-    """One guest world: its clock, its pids, its names, and what is ready to run."""
+    """One guest world: its clock, its pids, its names, and what is ready to run.
 
-    def __init__(self) -> None:
-        self.clock = Clock()
+    *clock* and *random*: the host's where not given. *own_objects*: pipes, counters, files in
+    memory and terminals are the kernel's own, with no host object behind them.
+    """
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        own_objects: bool = False,
+    ) -> None:
+        self.clock = clock or Clock()
+        self.random = random or Random()
+        """Where all that is random for the guests comes from."""
         self.reactor = Reactor()
         self.log = KernelLog(self.clock)
         self.machine: Machine
-        self.forced_own = bool(os.environ.get("RING3_OWN_OBJECTS"))
-        """For tests: objects are the kernel's own even where the host's could be bound."""
+        self.forced_own = own_objects
         self.supervisor: Supervisor
         self.ready: deque[Task] = deque()
         """Tasks whose parked call is to be run again."""
@@ -68,6 +77,8 @@ class World:
         """task.futex.Futexes, once somebody waits there."""
         self.limits: dict[str, int] = {}
         self.ipc = IpcSpace()
+        self.memfds: Any = None
+        """The mount of all memfds, made with the first: nobody can see into it."""
         self.mounts: Any = None
         """The initial mount namespace (vfs)."""
         self.net: Any = None
@@ -80,8 +91,9 @@ class World:
 
     @property
     def own_objects(self) -> bool:
-        """Pipes, sockets, counters and timers are the kernel's own, with nothing of the host
-        underneath: nobody could bind the host's."""
+        """Pipes, sockets, counters, timers, terminals and files in memory are the kernel's own,
+        with nothing of the host underneath: nobody could bind the host's. (A test may ask for
+        that on a machine that can.)"""
         return self.forced_own or not self.machine.can_bind
 
     def new_pid(self) -> int:

@@ -59,7 +59,8 @@ class AnonInode(Inode):
 
 
 _mounts: dict[int, Mount] = {}
-_last_ino = 1000
+FIRST_INO = 1000
+_last_ino = FIRST_INO
 
 
 def anonymous_mount(kind: int = 0) -> Mount:
@@ -83,6 +84,14 @@ def new_ino() -> int:
     global _last_ino
     _last_ino += 1
     return _last_ino
+
+
+def restart() -> None:
+    """Count inodes from the start (``kernel_setup.restart_numbers``); their filesystems get new
+    device numbers with the first that needs one."""
+    global _last_ino
+    _last_ino = FIRST_INO
+    _mounts.clear()
 
 
 def anonymous_place(file: File) -> Place:

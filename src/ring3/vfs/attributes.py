@@ -18,7 +18,6 @@ from ring3.vfs.access import (
     owner_or_capable,
     without_setid,
 )
-from ring3.vfs.inode import now_ns
 from ring3.vfs.regular import RegularFile
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def touch(cred: Cred, place: Place) -> None:
     inode = place.dentry.inode
     if not owner_or_capable(cred, inode) and not may(cred, inode, MAY_WRITE):
         raise EACCES
-    now = now_ns()
+    now = inode.fs.now_ns()
     inode.setattr(atime_ns=now, mtime_ns=now)
     if notify.active:
         notify.happened(place.dentry, IN_ATTRIB)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from ring3.abi.errno import EBUSY, EINVAL, EROFS
-from ring3.abi.hints import ClassVar
+from ring3.abi.hints import TYPE_CHECKING, ClassVar
 from ring3.vfs.dentry import MOST_CACHED, Dentry
-from ring3.vfs.inode import Inode
+from ring3.vfs.inode import Inode, host_clock
 from ring3.vfs.special import makedev
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class StatFs:
@@ -42,7 +45,8 @@ class StatFs:
         self.flags = 0
 
 
-_next_minor = 20
+FIRST_MINOR = 20
+_next_minor = FIRST_MINOR
 
 
 def anonymous_dev() -> int:
@@ -50,6 +54,12 @@ def anonymous_dev() -> int:
     global _next_minor
     _next_minor += 1
     return makedev(0, _next_minor)
+
+
+def restart() -> None:
+    """Count device numbers from the start (``kernel_setup.restart_numbers``)."""
+    global _next_minor
+    _next_minor = FIRST_MINOR
 
 
 class Filesystem:
@@ -73,6 +83,14 @@ class Filesystem:
         """For a filesystem that never can be written: why not, and what would allow it."""
         self.mounts = 0
         """Mounts that show this tree."""
+
+        self.now_ns: Callable[[], int] = host_clock
+        """The time new stamps get (``use_clock``)."""
+
+    def use_clock(self, clock: Callable[[], int]) -> None:
+        """Stamps come from *clock*, the guest's wall clock, from now on: the root's too."""
+        self.now_ns = clock
+        self.root.inode.restamp()
 
     @property
     def main_dev(self) -> int:

@@ -100,6 +100,11 @@ class Mount:
         self.users = 0
         """Open file descriptions in it."""
 
+    @classmethod
+    def restart(cls) -> None:
+        """Count mounts from the start (``kernel_setup.restart_numbers``)."""
+        cls._last_id = 20
+
     @property
     def readonly(self) -> bool:
         return bool(self.flags & MS_RDONLY) or self.fs.readonly

@@ -7,7 +7,6 @@ from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.mount import DEVPTS_SUPER_MAGIC
 from ring3.abi.stat import S_IFCHR, S_IFDIR, S_IFMT
 from ring3.drivers.ptytable import PTS_MAJOR, PtyTable, ptys_of
-from ring3.vfs.inode import now_ns
 from ring3.vfs.special import makedev
 from ring3.views.nodes import ViewFs, ViewInode
 
@@ -103,7 +102,7 @@ class PtsNode(ViewInode):
             self.uid = uid
         if gid is not None:
             self.gid = gid
-        self.stamp_ns = mtime_ns if mtime_ns is not None else now_ns()
+        self.stamp_ns = mtime_ns if mtime_ns is not None else self.fs.now_ns()
 
     def stat(self) -> Stat:
         return super().stat()

@@ -16,7 +16,7 @@ from ring3.abi.fcntl import O_ACCMODE, O_RDONLY
 from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from ring3.vfs.file import File
-from ring3.vfs.inode import Inode, Stat, now_ns
+from ring3.vfs.inode import Inode, Stat
 from ring3.vfs.mount import Filesystem
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class ViewInode(Inode):
 
     def __init__(self, fs: ViewFs, mode: int, uid: int = 0, gid: int = 0, ino: int = 0) -> None:
         super().__init__(fs, ino or fs.new_ino(), mode, uid, gid)
-        self.stamp_ns = now_ns()
+        self.stamp_ns = fs.now_ns()
 
     def stat(self) -> Stat:
         st = super().stat()
@@ -168,9 +168,12 @@ class ViewDir(ViewInode):
 
 # --- open files -------------------------------------------------------------------------------
 class Snapshot(File):
-    """A text as it was when it was opened, or when the reader last went back to its start."""
+    """A text as it was when it was opened, or when the reader last went back to its start.
 
-    __slots__ = ("fd", "make", "who")
+    It is in a memfd, which can be bound, or (``World.own_objects``) in ``text``, with ``fd`` -1.
+    """
+
+    __slots__ = ("fd", "make", "position", "text", "who")
     kind: ClassVar[str] = "regular"
     seekable: ClassVar[bool] = True
 
@@ -180,6 +183,13 @@ class Snapshot(File):
         self.who: Any = who
         """Who opened it: the text may depend on that (permissions, namespaces)."""
         content = make(who)
+        self.fd = -1
+        self.position = 0
+        self.text = b""
+        world = getattr(who, "world", None)
+        if world is not None and world.own_objects:
+            self.text = content
+            return
         fd = new_memfd()
         try:
             write_all(fd, content)
@@ -194,6 +204,9 @@ class Snapshot(File):
     def renew(self) -> None:
         """Make the text anew. What is bound shows it too: it is the same memfd."""
         content = self.make(self.who)
+        if self.fd < 0:
+            self.text = content
+            return
         try:
             fd = os.open(f"/proc/self/fd/{self.fd}", os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
@@ -205,14 +218,23 @@ class Snapshot(File):
             os.close(fd)
 
     def read(self, size: int) -> bytes:
-        return os.read(self.fd, size)
+        if self.fd >= 0:
+            return os.read(self.fd, size)
+        data = self.text[self.position : self.position + size]
+        self.position += len(data)
+        return data
 
     def unread(self, data: bytes) -> None:
+        if self.fd < 0:
+            self.position -= len(data)
+            return
         os.lseek(self.fd, -len(data), SEEK_CUR)
 
     def pread(self, size: int, offset: int) -> bytes:
         if not offset:
             self.renew()
+        if self.fd < 0:
+            return self.text[offset : offset + size]
         try:
             return os.pread(self.fd, size, offset)
         except OSError as error:
@@ -225,6 +247,12 @@ class Snapshot(File):
             raise EINVAL("this file has no end")
         if offset == 0 and whence == SEEK_SET:
             self.renew()
+        if self.fd < 0:
+            offset += self.position if whence == SEEK_CUR else 0
+            if not 0 <= offset < 1 << 63:
+                raise EINVAL
+            self.position = offset
+            return offset
         try:
             return os.lseek(self.fd, offset, whence)
         except OSError as error:
@@ -236,7 +264,8 @@ class Snapshot(File):
         raise EINVAL
 
     def release(self) -> None:
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
 
 
 def new_memfd() -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from ring3.abi.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -52,7 +50,7 @@ def semaphores(world: World) -> bytes:
 def segments(world: World) -> bytes:
     lines = [SHM + SHM_TIMES]
     for m in world.ipc.shm.objects.values():
-        resident = os.fstat(m.fd).st_blocks * 512
+        resident = m.resident()
         lines.append(
             b"%10d %10d  %4o %21d %5d %5d  %5d %5d %5d %5d %5d %10d %10d %10d %21d %21d\n"
             % (

@@ -6,8 +6,6 @@ counts. Source: fs/proc/array.c (do_task_stat), proc_pid_stat(5).
 
 from __future__ import annotations
 
-import time
-
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.resource import RLIM_INFINITY, RLIMIT_RSS
 from ring3.abi.sched import SCHED_FIFO, SCHED_RR
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from ring3.vfs.inode import Walker
     from ring3.views.proc_pid import Subject
 
-CLOCK_MONOTONIC, CLOCK_BOOTTIME = 1, 7
 PF_EXITING, PF_FORKNOEXEC, PF_RANDOMIZE = 0x4, 0x40, 0x400000
 PAGE = 4096
 SIGNALS = range(1, 65)
@@ -59,7 +56,8 @@ def state(subject: Subject) -> str:
 
 def started_ticks(process: Process) -> int:
     """When the process started, in clock ticks since boot."""
-    shift = time.clock_gettime_ns(CLOCK_BOOTTIME) - time.clock_gettime_ns(CLOCK_MONOTONIC)
+    clock = process.world.clock
+    shift = clock.boottime_ns() - clock.monotonic_ns()
     return (process.start_ns + shift) // TICK_NS
 
 

@@ -88,7 +88,7 @@ KERNEL: dict[bytes, Any] = {
         b"entropy_avail": fixed(b"256", 0o444),
         b"poolsize": fixed(b"256", 0o444),
         b"urandom_min_reseed_secs": fixed(b"60"),
-        b"uuid": read_only(lambda world: uuid()),
+        b"uuid": read_only(uuid),
         b"write_wakeup_threshold": fixed(b"256"),
     },
     b"randomize_va_space": fixed(b"2"),

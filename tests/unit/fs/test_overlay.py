@@ -17,7 +17,7 @@ from ring3.fs.tmpfs import TmpFs
 from ring3.vfs import attributes, ops
 from ring3.vfs import file as files
 from ring3.vfs.file import File
-from ring3.vfs.inode import now_ns
+from ring3.vfs.inode import host_clock
 from tests.unit.vfs.tree import Tree
 
 
@@ -297,7 +297,7 @@ def test_skeleton_shows_grants_and_says_what_is_missing(tmp_path: Path) -> None:
 
 def test_no_descriptor_is_left(lower: Path) -> None:
     gc.collect()  # what other tests left
-    now_ns()
+    host_clock()
     before = set(os.listdir("/proc/self/fd"))
     fs = OverlayFs(HostFs(os.fsencode(lower)))
     tree = Tree(fs)

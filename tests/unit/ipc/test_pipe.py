@@ -103,7 +103,7 @@ def test_capacity_and_a_blocking_write_that_continues(k: Kitchen) -> None:
     data = bytes(range(256)) * 400  # 102400 bytes: more than the pipe holds
     at = k.memory.room(len(data), data)
     assert start(t, "write", w, at, len(data)) == PARKED
-    assert t.memo == CAPACITY
+    assert t.memo.done == CAPACITY
     got = get(k, other, r, CAPACITY)
     k.turn(1)
     assert finish(t) == len(data)

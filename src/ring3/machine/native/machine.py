@@ -19,6 +19,7 @@ from ring3.core.light import signal
 from ring3.machine.base import Deferred, Fault, Image, Result, UserContext
 from ring3.machine.native import launch, step
 from ring3.machine.native.binding import NO_RESULT, Bindings
+from ring3.machine.native.births import Births
 from ring3.machine.native.doorbell import Doorbells
 from ring3.machine.native.loading import load_image
 from ring3.machine.native.pinning import Pinning
@@ -54,6 +55,8 @@ BREATH_S = 0.0002
 class NativeMachine:
     name = "native"
     can_bind = True
+    abis = ("x86_64",)
+    signal_stack = 0
 
     def __init__(
         self, supervisor: Supervisor, reactor: Reactor, clock: Clock, log: KernelLog, profile: str
@@ -66,13 +69,7 @@ class NativeMachine:
         self.lock = _thread.allocate_lock()
         self.vehicles: dict[int, NativeVehicle] = {}
         self.processes: dict[int, HostProcess] = {}
-        self.births: dict[int, Callable[[int], None]] = {}
-        self.early: dict[int, list[tuple[int, int, int, tuple[int, ...]]]] = {}
-        """Traps of threads whose parent has not yet reported their number."""
-        self.unborn: dict[int, Any] = {}
-        """Clones under way, by the thread that makes the child."""
-        self.newborn: dict[int, HostProcess] = {}
-        """Host processes whose parent has told of them and that have not rung yet."""
+        self.births = Births(self)
         self.starts: list[tuple[Image, Any]] = []
         """Programs waiting for the zygote."""
         self.zygote: NativeVehicle | None = None
@@ -205,7 +202,7 @@ class NativeMachine:
             self.doorbells.rang(v, id_, tid, args)
             return
         if v is None:
-            self.early.setdefault(tid, []).append((id_, tid, nr, args))
+            self.births.early.setdefault(tid, []).append((id_, tid, nr, args))
             return
         if v is self.zygote:
             step.send(self.listener, id_, 0, 0, CONTINUE)
@@ -346,20 +343,23 @@ class NativeMachine:
             return
         self.zygote_ready = False
         image, task = self.starts.pop(0)
-        cookie = self.expect_birth(lambda tid: self.zygote_child(image, task, tid))
+        births = self.births
+        cookie = births.expect(task, lambda tid: self.zygote_child(image, task, tid))
 
         def done(v: NativeVehicle, index: int, last: int) -> None:
             self.zygote_ready = True
             if index != 1:
-                self.births.pop(cookie, None)
+                births.cookies.pop(cookie, None)
                 self.supervisor.process_gone(task.process, 9, None)
+            elif cookie in births.cookies:
+                births.told(task, last, lambda: births.forget(cookie))
             self.use_zygote()
 
         # CLONE_PARENT: every vehicle is our own child.
         zygote.run([(NR_CLONE, (0x8000, 0, 0, 0, 0, cookie), 0)], done)
 
     def zygote_child(self, image: Image, task: Any, tid: int) -> None:
-        process = HostProcess(tid, task.process)
+        process = self.births.host_process(tid, task.process)
         v = NativeVehicle(self, process, tid, NativeSpace(tid), 0)
         self.register(v, task)
         process.booting = lambda v, vdso, sp: load_image(self, v, image, vdso, sp)
@@ -367,11 +367,6 @@ class NativeMachine:
         if task.process.state != "running":
             self.kill(process)  # it was killed before it lived
         self.answer(v, REPLY_RESUME)
-
-    def expect_birth(self, born: Callable[[int], None]) -> int:
-        cookie = int.from_bytes(os.urandom(7), "little")
-        self.births[cookie] = born
-        return cookie
 
     def register(self, v: NativeVehicle, task: Any) -> None:
         v.task = task
@@ -384,18 +379,6 @@ class NativeMachine:
         if v.tid == process.pid:
             self.processes[v.tid] = process
             self.reactor.on_readable(process.pidfd, lambda: self.reap(process))
-
-    def is_newborn(self, v: NativeVehicle, tid: int, thread: bool) -> bool:
-        """Whether *tid* can be what *v*'s clone made. The number comes from memory that other
-        threads of the guest write: it must not name another vehicle, or a stranger on the host."""
-        if tid <= 0 or tid in self.vehicles or self.zygote is None:
-            return False
-        if thread:
-            return os.access(f"/proc/{v.process.pid}/task/{tid}", os.F_OK)
-        try:
-            return os.getsid(tid) == self.zygote.tid  # vehicles never leave that session
-        except OSError:
-            return False
 
     def adopt_thread(
         self, parent: NativeVehicle, child: Any, tid: int, slot: int, same_process: bool
@@ -410,24 +393,8 @@ class NativeMachine:
         if child.fds is not parent.task.fds:
             child.fds.bound = set(parent.task.fds.bound)
             child.fds.routed = set(parent.task.fds.routed)
-        for trap in self.early.pop(tid, ()):
+        for trap in self.births.early.pop(tid, ()):
             self.special(v, *trap)
-
-    def await_birth(self, child: Any, tid: int, died: Callable[[], None]) -> None:
-        """Host process *tid* was made for *child* and has not rung yet. Should it die before it
-        does, its guest process is dead too, and *died* is called."""
-        try:
-            process = HostProcess(tid, child.process)
-        except OSError:
-            return  # out of descriptors: then only its ring tells of it
-
-        def dead() -> None:
-            self.newborn.pop(tid, None)
-            self.reap(process)
-            died()
-
-        self.newborn[tid] = self.processes[tid] = process
-        self.reactor.on_readable(process.pidfd, dead)
 
     def adopt_process(
         self, parent: NativeVehicle, child: Any, tid: int, frame: int
@@ -435,11 +402,7 @@ class NativeMachine:
         """The child of a host fork, stopped in its doorbell with a copy of the parent's frame
         (which the parent itself may have left by now)."""
         space = parent.space.fork(tid, parent.slot)
-        process = self.newborn.pop(tid, None)
-        if process is not None:
-            self.reactor.forget(process.pidfd)  # ``register`` watches it as any other
-        else:
-            process = HostProcess(tid, child.process)
+        process = self.births.host_process(tid, child.process)
         v = NativeVehicle(self, process, tid, space, parent.slot)
         v.id, v.frame = self.born_id, frame
         self.register(v, child)
@@ -456,6 +419,7 @@ class NativeMachine:
             if other is not v:
                 other.gone = True
                 self.vehicles.pop(other.tid, None)
+                self.births.parent_died(other)
         process.vehicles = {v.tid: v}
         v.space = NativeSpace(process.pid)
         v.slot = 0
@@ -491,20 +455,7 @@ class NativeMachine:
         if process.process is not None:
             self.supervisor.process_gone(process.process, status, usage)
         for v in process.vehicles.values():
-            if (birth := self.unborn.pop(v.tid, None)) is not None:
-                birth.parent_died(self)
-
-    def sweep(self) -> None:
-        """End vehicles that nobody adopted: their parents died before they could tell."""
-        if self.unborn or self.zygote is None:
-            return
-        for tid in list(self.early):
-            del self.early[tid]
-            try:
-                if tid not in self.vehicles and os.getsid(tid) == self.zygote.tid:
-                    os.kill(tid, signal.SIGKILL)  # collected by ``release``
-            except OSError:
-                pass  # gone already
+            self.births.parent_died(v)
 
     def kick(self, pid: int, tid: int) -> None:
         step.tgkill(pid, tid, KICK)
@@ -549,6 +500,12 @@ class NativeMachine:
 
     def sync_fds(self, task: Any) -> None:
         self.bindings.sync(task.vehicle, NO_RESULT)
+
+    def watch_memory(self, limit: int, kill: Callable[[Any, str], None]) -> object:
+        """Have ``kill(process, report)`` called for the largest when guests hold *limit* bytes."""
+        from ring3.machine.native.pressure import MemoryWatch
+
+        return MemoryWatch(self, self.clock, limit, kill)
 
     def say(self, text: str) -> None:
         self.log.say(text)
