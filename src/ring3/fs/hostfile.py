@@ -185,6 +185,8 @@ class HostFile(HostInode):
             return os.open(path, wanted & ~O_NOATIME)
 
     def truncate(self, size: int) -> None:
+        if self.mapping is not None and size:
+            self.mapping.before_read(0, min(size, self.content_size()))
         self.set_size(size)
         if self.mapping is not None:
             self.mapping.truncated(size)

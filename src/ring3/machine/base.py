@@ -260,7 +260,7 @@ class AddressSpace(Protocol):
 class Area:
     """One line of /proc/PID/maps."""
 
-    __slots__ = ("device", "end", "inode", "name", "offset", "prot", "shared", "start")
+    __slots__ = ("content", "device", "end", "inode", "name", "offset", "prot", "shared", "start")
 
     def __init__(
         self, start: int, end: int, prot: str, shared: bool, offset: int, inode: int, name: bytes
@@ -274,12 +274,19 @@ class Area:
         self.name = name
         self.device = b""
         """major:minor, as the machine's host has it."""
+        self.content: object = None
+        """Of a machine with pages of its own: what is mapped there, the same object for all who
+        share those pages (a futex in shared memory is known by it and its offset)."""
 
 
 class Vehicle(Protocol):
     """The CPU of one guest thread."""
 
     space: AddressSpace
+
+    def user_registers(self) -> tuple[str, dict[str, int]]:
+        """Of a vehicle in a call: a word for the way it came, and those of its user registers that
+        the machine knows, by name. For showing only. OSError, EFAULT."""
 
     def clone(self, args: CloneArgs, child: Any, then: Callable[[int], Result | None]) -> Result:
         """Start *child* (the kernel's task object). *then* gets 0 or a negated errno; the machine
@@ -315,6 +322,15 @@ class Vehicle(Protocol):
 
     def set_limit(self, which: int, soft: int, hard: int) -> None:
         """RLIMIT_* *which* of the process is *soft* now: enforce what the kernel cannot see."""
+
+    def set_thread_area(self, area: int) -> int:
+        """set_thread_area(2) of an i386 thread: *area* is a struct user_desc in its memory."""
+
+    def get_thread_area(self, area: int) -> int: ...
+    def permit_ports(self, first: int, count: int, allow: bool) -> int:
+        """ioperm(2) with checked arguments. EPERM where a guest cannot have ports."""
+
+    def set_iopl(self, level: int) -> int: ...
 
 
 class Unborn:
@@ -365,6 +381,10 @@ class Machine(Protocol):
 
     name: str
     can_bind: bool
+    abis: tuple[str, ...]
+    """The system call interfaces whose programs it can run."""
+    signal_stack: int
+    """Bytes of a signal frame at least (AT_MINSIGSTKSZ); 0: as the host has it."""
 
     def start(self, image: Image, task: Any) -> None:
         """Give *task* (a fresh process) a vehicle that starts *image*."""

@@ -32,13 +32,25 @@ def end_thread(t: Task, wait_status: int) -> Result:
 
 def clear_tid(t: Task) -> int:
     """set_tid_address(2)'s promise: zero the word; its address if somebody has to be woken."""
-    if not t.clear_child_tid or len(t.process.threads) == 1:
+    if not t.clear_child_tid or not shares_memory(t):
         return 0
     try:
         t.memory.store(t.clear_child_tid, bytes(4))
     except EFAULT:
         return 0
     return t.clear_child_tid
+
+
+def shares_memory(t: Task) -> bool:
+    """Whether anybody is left who could look at the word (mm_users of mm_release())."""
+    if len(t.process.threads) > 1:
+        return True
+    space = getattr(t, "space", None)
+    return space is not None and any(
+        other.space is space and not other.exiting
+        for other in t.world.tasks.values()
+        if other is not t and hasattr(other, "space")
+    )
 
 
 def give_up_locks(t: Task, cleared: int = 0) -> list[int]:

@@ -73,7 +73,8 @@ def key_of(t: Task, addr: int, private: bool) -> Key:
     for area in t.space.areas():
         if area.start <= addr < area.end:
             if area.shared:
-                return area.inode or area.name, area.offset + addr - area.start
+                what = area.content or (area.device, area.inode or area.name)
+                return what, area.offset + addr - area.start
             return t.memory, addr
     raise EFAULT
 

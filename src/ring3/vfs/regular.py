@@ -71,6 +71,8 @@ class RegularFile(File):
 
     # --- data --------------------------------------------------------------------------------
     def read(self, size: int) -> bytes:
+        if self._inode.mapping is not None:
+            self._inode.mapping.before_read(os.lseek(self.fd, 0, os.SEEK_CUR), size)
         try:
             data = os.read(self.fd, size)
         except OSError as error:
@@ -88,6 +90,8 @@ class RegularFile(File):
             data = self._fit(data, room)
         if not self.privileged:
             self._strip()
+        if self._inode.mapping is not None:
+            return self._write_mapped(data, None)
         try:
             done = os.write(self.fd, data)
         except OSError as error:
@@ -97,6 +101,8 @@ class RegularFile(File):
         return done
 
     def pread(self, size: int, offset: int) -> bytes:
+        if self._inode.mapping is not None:
+            self._inode.mapping.before_read(offset, size)
         try:
             data = os.pread(self.fd, size, offset)
         except OSError as error:
@@ -111,10 +117,36 @@ class RegularFile(File):
             data = self._fit(data, room)
         if not self.privileged:
             self._strip()
+        if self._inode.mapping is not None:
+            return self._write_mapped(data, offset)
         try:
             done = os.pwrite(self.fd, data, offset)
         except OSError as error:
             raise from_os_error(error) from None
+        if notify.active and done:
+            self._tell(IN_MODIFY)
+        return done
+
+    def _write_mapped(self, data: bytes, offset: int | None) -> int:
+        """Write where a machine keeps pages of the file."""
+        mapping, before = self._inode.mapping, os.fstat(self.fd).st_size
+        assert mapping is not None
+        at = offset
+        if self.flags & O_APPEND:
+            at = before  # Linux appends in pwrite(2) too
+        elif at is None:
+            at = os.lseek(self.fd, 0, os.SEEK_CUR)
+        mapping.before_read(at, len(data))
+        try:
+            if offset is None:
+                done = os.write(self.fd, data)
+            else:
+                done = os.pwrite(self.fd, data, offset)
+        except OSError as error:
+            raise from_os_error(error) from None
+        if at + done > before:
+            mapping.truncated(at + done)
+        mapping.after_write(at, done)
         if notify.active and done:
             self._tell(IN_MODIFY)
         return done
@@ -142,11 +174,20 @@ class RegularFile(File):
             raise EBADF("not open for writing")
         if not mode & FALLOC_FL_PUNCH_HOLE and self._inode.room(self, offset, length) < length:
             raise ENOSPC
+        mapping = self._inode.mapping
+        if mapping is not None:
+            mapping.before_read(0, os.fstat(self.fd).st_size)
         hostcall.fallocate(self.fd, mode, offset, length)
+        if mapping is not None:
+            size = os.fstat(self.fd).st_size
+            mapping.truncated(size)
+            mapping.after_write(0, size)
         if notify.active:
             self._tell(IN_MODIFY)
 
     def sync(self, data_only: bool) -> None:
+        if self._inode.mapping is not None:
+            self._inode.mapping.before_read(0, os.fstat(self.fd).st_size)
         try:
             (os.fdatasync if data_only else os.fsync)(self.fd)
         except OSError as error:
