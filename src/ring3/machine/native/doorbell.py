@@ -49,15 +49,14 @@ class Doorbells:
         machine = self.machine
         kind = args[0] & 0xFF
         if kind == K_CHILD:
-            born = machine.births.pop(args[1], None)
-            if born is None or v is not None:
-                self.forged(v, id_, "a birth nobody expected")
-                return
             machine.born_id = id_
-            born(tid)
+            if v is not None or not machine.births.rang(args[1], tid):
+                if v is None:
+                    machine.births.end(tid)
+                self.forged(v, id_, "a birth nobody expected")
             return
         if v is None:
-            machine.early.setdefault(tid, []).append((id_, tid, 110, args))
+            machine.births.early.setdefault(tid, []).append((id_, tid, 110, args))
             return
         if v is not machine.zygote:
             v.expecting = []
@@ -89,10 +88,10 @@ class Doorbells:
 
     def forged(self, v: NativeVehicle | None, id_: int, why: str) -> None:
         """Only a guest that plays with the shim gets here."""
-        step.send(self.machine.listener, id_, 0, -1, 0)
         if v is not None and v is not self.machine.zygote:
             self.machine.say(f"pid {v.task.process.pid}: {why}: killed")
             self.machine.lost(v, 9)
+        step.send(self.machine.listener, id_, 0, -1, 0)
 
     def signal(self, v: NativeVehicle, id_: int, args: tuple[int, ...]) -> None:
         signo, uc = args[0] >> 8 & 0xFF, args[1]

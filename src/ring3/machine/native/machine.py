@@ -13,7 +13,7 @@ import select
 import struct
 import sys
 
-from ring3.abi.errno import Errno
+from ring3.abi.errno import EFAULT, Errno
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.core.light import signal
 from ring3.machine.base import Deferred, Fault, Image, Result, UserContext
@@ -72,6 +72,8 @@ class NativeMachine:
         self.births = Births(self)
         self.starts: list[tuple[Image, Any]] = []
         """Programs waiting for the zygote."""
+        self.start_failed: Callable[[], object] = lambda: None
+        """The zygote died while it made a child."""
         self.zygote: NativeVehicle | None = None
         self.zygote_ready = False
         self.born_id = 0
@@ -103,6 +105,7 @@ class NativeMachine:
         process.vehicles[v.tid] = v
         self.vehicles[v.tid] = v
         self.processes[v.tid] = process
+        self.reactor.on_readable(process.pidfd, self.zygote_died)
         self.pinning.start(_thread.get_native_id())
         _thread.start_new_thread(self.watch, ())
         ready()
@@ -243,7 +246,11 @@ class NativeMachine:
     # --- results ---------------------------------------------------------------------------------
     def reply(self, task: Any, result: Result) -> None:
         """Finish a call whose ``serve`` had given None (machine.base.Machine)."""
-        self.settle(task.vehicle, result)
+        v = task.vehicle
+        try:
+            self.settle(v, result)
+        except Exception:
+            self.bug(v.tid)  # not of whoever trapped and made the task ready
 
     def settle(self, v: NativeVehicle, result: Result) -> None:
         """Hand a result to the vehicle, or begin what it asks the vehicle to do."""
@@ -294,17 +301,7 @@ class NativeMachine:
 
     def to_user(self, v: NativeVehicle, context: UserContext) -> None:
         """Deliver signals, then return to user mode with *context* (unless held or dead)."""
-        go = self.supervisor.user_return(v.task, context)
-        v.held_nr = context.call_nr
-        if v.gone:
-            return
-        try:
-            context.commit()  # type: ignore[attr-defined]
-        except Errno:
-            self.lost(v, 11)
-            return
-        if go:
-            self.resume(v)
+        self.leave(v, context, lambda: self.supervisor.user_return(v.task, context))
 
     def resume(self, v: NativeVehicle) -> None:
         """Return to user mode, with descriptors mirrored and calls routed as they have to be."""
@@ -316,12 +313,18 @@ class NativeMachine:
             self.answer(v, REPLY_RESUME)
 
     def fault(self, v: NativeVehicle, fault: Fault, context: UserContext) -> None:
-        go = self.supervisor.fault(v.task, fault, context)
-        if v.gone:
-            return
+        self.leave(v, context, lambda: self.supervisor.fault(v.task, fault, context))
+
+    def leave(self, v: NativeVehicle, context: UserContext, decide: Callable[[], bool]) -> None:
+        """Write back what *decide* did to *context*, then go if it says so. The saved frame is the
+        guest's memory: another thread may have taken it away, or a SIGKILL all of it."""
         try:
+            go = decide()
+            v.held_nr = context.call_nr
+            if v.gone:
+                return
             context.commit()  # type: ignore[attr-defined]
-        except Errno:
+        except EFAULT:
             self.lost(v, 11)
             return
         if go:
@@ -337,12 +340,27 @@ class NativeMachine:
         self.zygote_ready = True
         self.use_zygote()
 
+    def zygote_died(self) -> None:
+        """Killed from outside: what runs goes on, but no new program can start."""
+        zygote = self.zygote
+        if zygote is not None and not self.closing:
+            self.reap(zygote.process)
+            self.say("the zygote was killed: no program can start any more")
+            if not self.zygote_ready:
+                self.start_failed()
+            self.zygote_ready = False
+            self.use_zygote()
+
     def use_zygote(self) -> None:
         zygote = self.zygote
+        if zygote is not None and zygote.gone:
+            # Not at once: who starts one does not listen for its end yet.
+            self.births.later(self.start_nothing)
+            return
         if not self.zygote_ready or not self.starts or zygote is None:
             return
         self.zygote_ready = False
-        image, task = self.starts.pop(0)
+        image, task = start = self.starts.pop(0)
         births = self.births
         cookie = births.expect(task, lambda tid: self.zygote_child(image, task, tid))
 
@@ -355,8 +373,18 @@ class NativeMachine:
                 births.told(task, last, lambda: births.forget(cookie))
             self.use_zygote()
 
+        def never() -> None:
+            if births.forget(cookie):
+                self.starts.append(start)
+
+        self.start_failed = never
+
         # CLONE_PARENT: every vehicle is our own child.
         zygote.run([(NR_CLONE, (0x8000, 0, 0, 0, 0, cookie), 0)], done)
+
+    def start_nothing(self) -> None:
+        while self.starts:
+            self.supervisor.process_gone(self.starts.pop()[1].process, 9, None)
 
     def zygote_child(self, image: Image, task: Any, tid: int) -> None:
         process = self.births.host_process(tid, task.process)
@@ -515,7 +543,10 @@ class NativeMachine:
         self.closing = True
         for process in list(self.processes.values()):
             self.kill(process)
-        if self.zygote is not None:
+        if self.zygote is not None and self.zygote.gone:
+            for tid in self.births.children():
+                self.births.end(tid)
+        elif self.zygote is not None:
             try:
                 # All vehicles are of its group: also one whose birth was never told.
                 os.killpg(self.zygote.tid, signal.SIGKILL)

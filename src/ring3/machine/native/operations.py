@@ -7,8 +7,6 @@ Each begins when the handler has returned it (``begin``) and ends by handing a r
 
 from __future__ import annotations
 
-import os
-
 from ring3.abi.errno import EAGAIN, EFAULT, EINVAL, ENOEXEC, Errno
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.sched import (
@@ -49,8 +47,6 @@ MAP_SLOTS = 0x4032
 NO_FD = (1 << 64) - 1
 WAITING = frozenset(NUMBERS[name] for name in ("futex", "futex_waitv"))
 SLOT_BATCH = 16
-BIRTH_NS = 500_000_000
-"""Time a new host process has to ring once its parent is dead."""
 """Slots are mapped this many at a time: untouched ones cost nothing."""
 Cmds = list[tuple[int, tuple[int, ...], int]]
 
@@ -152,43 +148,26 @@ class MapFile(Deferred):
 class Clone(Deferred):
     """clone(2): a thread or vfork child on a prepared frame, or a copy-on-write host fork."""
 
-    __slots__ = ("args", "child", "cookie")
+    __slots__ = ("args", "child", "cookie", "told")
 
     def __init__(self, args: CloneArgs, child: Any, then: Callable[[int], Result | None]) -> None:
         super().__init__(then)
         self.args = args
         self.child = child
         self.cookie = 0
+        self.told = False
+        """The child's number is known, so its death will be seen."""
 
     def begin(self, machine: NativeMachine, v: NativeVehicle) -> None:
         v.pending_then = self.then
         if not self.args.flags & CLONE_THREAD:
-            machine.unborn[v.tid] = self
+            machine.births.begin(v, self)
         v.enter_shim(lambda: self.inside(machine, v))
 
     def parent_goes_on(self, machine: NativeMachine, v: NativeVehicle) -> None:
-        """The child rang after its parent had told of it."""
-        if machine.unborn.pop(v.tid, None) is not None:
+        """The child rang (or died) after its parent had told of it."""
+        if machine.births.end_of(v):
             machine.finished(v, 0)
-
-    def parent_died(self, machine: NativeMachine) -> None:
-        """The caller was killed meanwhile. A child that was made rings soon, or never."""
-        machine.clock.arm(machine.clock.monotonic_ns() + BIRTH_NS, self.Late(self, machine))
-
-    class Late:
-        """The end of a birth that nobody waits for."""
-
-        def __init__(self, clone: Clone, machine: NativeMachine) -> None:
-            self.clone = clone
-            self.machine = machine
-
-        def expire(self) -> None:
-            clone, machine = self.clone, self.machine
-            told = clone.cookie and clone.cookie not in machine.births
-            machine.births.pop(clone.cookie, None)
-            if not told and clone.then is not None and not clone.child.exiting:
-                clone.then(-EAGAIN.number)
-            machine.sweep()
 
     def inside(self, machine: NativeMachine, v: NativeVehicle) -> None:
         if not self.args.flags & CLONE_VM:
@@ -239,23 +218,26 @@ class Clone(Deferred):
         registers = (flags, frame, 0, args.child_tid, args.tls, 0)
 
         def done(v: NativeVehicle, index: int, last: int) -> None:
-            machine.unborn.pop(v.tid, None)
+            machine.births.end_of(v)
             if index != 1:
                 space.slots_used.discard(slot)
                 machine.finished(v, last)
                 return
             thread = bool(args.flags & CLONE_THREAD)
-            if not machine.is_newborn(v, last, thread):
-                machine.say(f"pid {v.task.process.pid}: a forged result of clone: killed")
-                v.pending_then = None
+            if not machine.births.is_newborn(v, last, thread):
+                self.forged(machine, v)
                 if self.then is not None:
                     self.then(-EAGAIN.number)
-                machine.lost(v, 9)
                 return
             machine.adopt_thread(v, self.child, last, slot, thread)
             machine.finished(v, 0)
 
         v.run([(NUMBERS["clone"], registers, 1)], done)
+
+    def forged(self, machine: NativeMachine, v: NativeVehicle) -> None:
+        machine.say(f"pid {v.task.process.pid}: a forged result of clone: killed")
+        v.pending_then = None
+        machine.lost(v, 9)
 
     def fork(self, machine: NativeMachine, v: NativeVehicle) -> None:
         """Copy-on-write by the host. The child inherits our frame, so it is written first."""
@@ -268,40 +250,43 @@ class Clone(Deferred):
         except Errno as bad:
             machine.finished(v, -bad.number)
             return
-        frame = v.frame
+        frame, births = v.frame, machine.births
         waiting: list[Callable[[], None]] = []
 
         def born(tid: int) -> None:
-            self.born(machine, v, tid, frame)
-            for go_on in waiting:
-                go_on()
+            try:
+                self.born(machine, v, tid, frame)
+            finally:
+                for go_on in waiting:
+                    go_on()
 
         def stillborn() -> None:
-            machine.births.pop(cookie, None)
+            births.forget(cookie)
             for go_on in waiting:
                 go_on()
 
-        self.cookie = cookie = machine.expect_birth(born)
+        self.cookie = cookie = births.expect(self.child, born)
         flags = CLONE_PARENT | args.flags & (CLONE_SETTLS | CLONE_CHILD_CLEARTID | CLONE_FILES)
         registers = (flags, 0, 0, args.child_tid, args.tls, cookie)
 
         def done(v: NativeVehicle, index: int, last: int) -> None:
-            if index != 1 or cookie not in machine.births:
-                machine.unborn.pop(v.tid, None)
             if index != 1:
-                machine.births.pop(cookie, None)
+                births.forget(cookie)
             if args.stack:
                 try:
                     memory.store(v.frame + register_offset(RSP), old_rsp)
                 except Errno:
                     v.kill()
                     return
-            if cookie in machine.births:
+            if cookie not in births.cookies:
+                births.end_of(v)
+                machine.finished(v, last if index != 1 else 0)
+            elif births.is_newborn(v, last, False):
                 # The parent does not return before the child is there to be signalled (or dead).
                 waiting.append(lambda: self.parent_goes_on(machine, v))
-                machine.await_birth(self.child, last, stillborn)
+                self.told = births.told(self.child, last, stillborn)
             else:
-                machine.finished(v, last if index != 1 else 0)
+                self.forged(machine, v)
 
         v.run([(NUMBERS["clone"], registers, 0)], done)
 
@@ -356,10 +341,6 @@ def check_image(segments: list[Any]) -> None:
             raise ENOEXEC("segment where the machine's own code is")
         if segment.filesz > segment.memsz:
             raise EINVAL("segment larger in the file than in memory")
-
-
-def new_cookie() -> int:
-    return int.from_bytes(os.urandom(7), "little")
 
 
 __all__ = ["REPLY_RESUME", "Clone", "ExitThread", "HostCall", "MapFile", "SlowReturn"]
