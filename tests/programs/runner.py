@@ -104,10 +104,10 @@ def missing(case: Case) -> list[str]:
 
 def ring3_argv(case: Case, profile: str, scratch: Path) -> list[str]:
     """Give the command that runs the case on ring3."""
+    where = ["--machine", profile] if profile == "emulated" else ["--profile", profile]
     options = [
         "--no-denials",
-        "--profile",
-        profile,
+        *where,
         "--rw",
         str(scratch),
         "--workdir",

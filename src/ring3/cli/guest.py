@@ -52,9 +52,14 @@ class GuestOptions:
         self.timeout: float | None = None
         self.profile = "fast"
         self.machine = "native"
+        self.seed: int | None = None
+        self.disk: str | None = None
+        self.verify = False
         self.keep: str | None = None
         self.diff = False
         self.log = False
+        self.stdout = 1
+        """Host descriptor of the guest's standard output."""
         self.denials: bool | None = None
         """Tell at the end what was refused; None: if standard error is a terminal."""
 
@@ -81,6 +86,17 @@ class GuestOptions:
         if text not in ("fast", "full"):
             raise ValueError(f"{text!r} is no profile: fast or full")
         self.profile = text
+
+    def set_machine(self, text: str) -> None:
+        if text not in ("native", "emulated"):
+            raise ValueError(f"{text!r} is no machine: native or emulated")
+        self.machine = text
+
+    def set_seed(self, text: str) -> None:
+        try:
+            self.seed = int(text, 0)
+        except ValueError:
+            raise ValueError(f"{text!r} is no number") from None
 
     def limit(self, name: str, parse: Callable[[str], int]) -> Callable[[str], None]:
         def apply(text: str) -> None:
@@ -109,7 +125,13 @@ class GuestOptions:
                    self.set_timeout),
             Option("--profile", "fast|full", "fast: data calls on granted descriptors run natively"
                    "\nfull: every call reaches the kernel", self.set_profile),
-            Option("--machine", "NAME", "what runs the guest: native", self.storer("machine")),
+            Option("--machine", "native|emulated", "native: the real CPU\n"
+                   "emulated: an x86-64 with privilege levels and page tables, in virtual time",
+                   self.set_machine),
+            Option("--seed", "N", "emulated: the same random numbers and wall clock in every run",
+                   self.set_seed),
+            Option("--disk", "FILE", "emulated: FILE is the guest's /dev/vda (read-only unless in"
+                   " --rw)", self.storer("disk")),
             Option("--diff", "", "print at the end what the guest added, changed or deleted",
                    self.setter("diff")),
             Option("--keep", "DIR", "save what the guest added or changed into DIR",
@@ -128,6 +150,17 @@ class GuestOptions:
 
     def set_timeout(self, text: str) -> None:
         self.timeout = seconds(text)
+
+    def check(self) -> None:
+        """BadUsage for options that do not go together."""
+        if self.machine == "emulated":
+            return
+        for given, name in (
+            (self.seed is not None, "--seed"), (self.verify, "--verify"),
+            (self.disk is not None, "--disk"),
+        ):  # fmt: skip
+            if given:
+                raise BadUsage(f"{name} needs --machine emulated")
 
     # --- what comes of them ----------------------------------------------------------------------
     def environment(self) -> dict[str, str]:
@@ -157,6 +190,7 @@ class GuestOptions:
             uid=self.uid,
             gid=self.gid,
             hostname=self.hostname,
+            seed=self.seed,
         )
         kernel.world.limits.update(self.limits)
         return kernel
@@ -232,7 +266,9 @@ def run_forwarding(
     kernel: Kernel, options: GuestOptions, argv: list[str], signals: Forwarding
 ) -> int:
     try:
-        guest = kernel.spawn(argv, env=options.environment(), cwd=options.guest_dir())
+        guest = kernel.spawn(
+            argv, env=options.environment(), cwd=options.guest_dir(), stdout=options.stdout
+        )
     except (Errno, OSError) as failed:
         number = failed.number if isinstance(failed, Errno) else failed.errno
         text = failed.text if isinstance(failed, Errno) else failed.strerror

@@ -308,6 +308,7 @@ def main(argv: list[str]) -> int:
         if words is None:
             return 0
         words = checked(words, USAGE)
+        command.guest.check()
         command.settle()
         if command.separately and command.trace.summary:
             raise BadUsage("-c and -ff cannot be combined")

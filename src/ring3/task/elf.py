@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 MAGIC: Final = b"\x7fELF"
 HEADER: Final = struct.Struct("<16sHHIQQQIHHHHHH")
 PROGRAM_HEADER: Final = struct.Struct("<IIQQQQQQ")
+HEADER_32: Final = struct.Struct("<16sHHIIIIIHHHHHH")
+PROGRAM_HEADER_32: Final = struct.Struct("<8I")
+IN_ORDER_OF_64: Final = (0, 6, 1, 2, 3, 4, 5, 7)
+"""Where the fields of a 64-bit program header stand in a 32-bit one."""
+USER_END: Final = 1 << 47
+USER_END_32: Final = 1 << 32
 
 
 class ProgramHeader:
@@ -47,6 +53,7 @@ class Elf:
     """What exec needs of an ELF file."""
 
     __slots__ = (
+        "abi",
         "entry",
         "executable_stack",
         "file",
@@ -71,19 +78,25 @@ class Elf:
             raise short("shorter than an ELF header")
         if head[:4] != MAGIC:
             raise wrong("not an ELF file")
-        fields = HEADER.unpack_from(head)
+        self.abi = "i386" if is_i386(head) else "x86_64"
+        narrow = self.abi == "i386"
+        fields = (HEADER_32 if narrow else HEADER).unpack_from(head)
         self.kind, machine, self.entry, self.phoff = fields[1], fields[2], fields[4], fields[5]
         size, self.phnum = fields[9], fields[10]
-        if self.kind not in (ET_EXEC, ET_DYN) or machine != EM_X86_64:
-            raise wrong("not an x86-64 program")
-        if size != PROGRAM_HEADER.size or not 1 <= self.phnum <= 65536 // size:
+        if self.kind not in (ET_EXEC, ET_DYN) or machine not in (EM_X86_64, EM_386):
+            raise wrong("not an x86-64 or i386 program")
+        entry = PROGRAM_HEADER_32 if narrow else PROGRAM_HEADER
+        if size != entry.size or not 1 <= self.phnum <= 65536 // size:
             raise wrong("program headers out of shape")
         if self.phoff >= 1 << 63:
             raise wrong("program headers beyond any file")
         table = file.pread(size * self.phnum, self.phoff)
         if len(table) != size * self.phnum:
             raise wrong("program headers beyond the end of the file")
-        headers = [ProgramHeader(f) for f in PROGRAM_HEADER.iter_unpack(table)]
+        rows = entry.iter_unpack(table)
+        if narrow:
+            rows = (tuple(row[i] for i in IN_ORDER_OF_64) for row in rows)  # type: ignore[assignment]
+        headers = [ProgramHeader(row) for row in rows]
         self.loads = [h for h in headers if h.kind == PT_LOAD]
         self.executable_stack = any(h.kind == PT_GNU_STACK and h.flags & 1 for h in headers)
         self.interpreter = self.read_interpreter(headers, wrong)
@@ -108,8 +121,9 @@ class Elf:
         return None
 
     def check_loads(self, wrong: type[Exception]) -> None:
+        limit = USER_END if self.abi == "x86_64" else USER_END_32
         for h in self.loads:
-            if h.filesz > h.memsz or h.memsz > 1 << 47 or h.vaddr > (1 << 47) - h.memsz:
+            if h.filesz > h.memsz or h.memsz > limit or h.vaddr > limit - h.memsz:
                 raise EINVAL("segment out of range") if wrong is ENOEXEC else wrong()
             if h.offset >= 1 << 63 or (h.vaddr - h.offset) % PAGE_SIZE:
                 raise EINVAL("segment not aligned to its file offset")

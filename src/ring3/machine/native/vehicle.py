@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import resource
 
-from ring3.abi.errno import Errno
+from ring3.abi.errno import ENOSYS, EPERM, Errno
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.machine.native import usage
@@ -108,6 +108,20 @@ class NativeVehicle:
         return slot_address(self.slot)
 
     # --- the kernel's side (machine.base.Vehicle) ------------------------------------------------
+    def user_registers(self) -> tuple[str, dict[str, int]]:
+        """Of a trapped vehicle: how its call came ("sigsys", "notification"), and the registers
+        that are known. OSError, EFAULT if the vehicle cannot be looked at."""
+        if self.frame:
+            regs = NativeContext(self, -1).regs
+            return "sigsys", {name: getattr(regs, name) for name in regs.NAMES}
+        with open(f"/proc/{self.tid}/syscall") as told:
+            fields = told.read().split()
+        # proc(5): number, six arguments, stack pointer, program counter; or the word "running".
+        if len(fields) != 9:
+            return "notification", {}
+        names = ("rdi", "rsi", "rdx", "r10", "r8", "r9", "rsp", "rip")
+        return "notification", {n: int(x, 16) for n, x in zip(names, fields[1:], strict=True)}
+
     def clone(self, args: CloneArgs, child: Any, then: Callable[[int], Result | None]) -> Result:
         return Clone(args, child, then)
 
@@ -173,6 +187,21 @@ class NativeVehicle:
         """Have the host enforce a guest's soft limit on what runs natively."""
         if which in HOST_LIMITS and not self.gone:
             limit_process(self.process.pid, which, soft)
+
+    def set_thread_area(self, area: int) -> int:
+        raise ENOSYS("64-bit programs have no thread areas")
+
+    get_thread_area = set_thread_area
+
+    def permit_ports(self, first: int, count: int, allow: bool) -> int:
+        if not allow:
+            return 0
+        raise EPERM("no ports on the native machine")
+
+    def set_iopl(self, level: int) -> int:
+        if not level:
+            return 0
+        raise EPERM("no ports on the native machine")
 
     # --- the machine's side ----------------------------------------------------------------------
     def context(self, call_nr: int) -> NativeContext | None:

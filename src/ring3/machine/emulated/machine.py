@@ -1,0 +1,496 @@
+"""The emulated machine: one CPU, the threads that share it, and what wakes them.
+
+One host thread runs everything: the guest's code, the kernel's Python, the devices. The kernel is
+not preemptible, as a classic Unix kernel: interrupts come inside a system call and nest on its
+kernel stack, but another thread gets the CPU only when this one leaves the kernel or waits.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import deque
+
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
+from ring3.machine.base import Deferred, Result
+from ring3.machine.emulated.devices.board import Board
+from ring3.machine.emulated.hardware import Hardware
+from ring3.machine.emulated.lock import PoliteLock
+from ring3.machine.emulated.rseq import restart_sequence
+from ring3.machine.emulated.thread import (
+    BLOCKED,
+    GONE,
+    HELD,
+    READY,
+    EmulatedProcess,
+    EmulatedVehicle,
+)
+from ring3.machine.emulated.traps import Traps
+from ring3.machine.emulated.usage import VirtualUsage
+from ring3.machine.emulated.usercopy import UserMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ring3.core.log import KernelLog
+    from ring3.core.reactor import Reactor
+    from ring3.machine.base import Image, Supervisor
+    from ring3.machine.emulated.context import EmulatedContext
+    from ring3.machine.emulated.space import EmulatedSpace
+
+HARVEST_S: Final = 0.005
+"""While guests compute, the host's events are looked at this often, in host time."""
+IDLE_S: Final = 3600.0
+
+
+class EmulatedMachine:
+    name = "emulated"
+    can_bind = False
+    abis = ("x86_64", "i386")
+    signal_stack = 1440
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        reactor: Reactor,
+        clock: Any,
+        log: KernelLog,
+        random_bytes: Callable[[int], bytes],
+        ram_size: int | None = None,
+    ) -> None:
+        self.supervisor = supervisor
+        self.reactor = reactor
+        self.clock = clock
+        self.log = log
+        self.random_bytes = random_bytes
+        self.lock = PoliteLock()
+        self.hw = Hardware(ram_size)
+        self.board = Board(clock, self.tick)
+        self.engine = self.hw.engine
+        self.ram = self.engine.ram
+        self.interrupts = self.board.interrupts
+        self.softirqs = self.board.softirqs
+        self.traps = Traps(self)
+        self.run_routine = self.traps.run_routine
+        self.current: EmulatedVehicle | None = None
+        self.physical = self.hw.physical
+        self.queue: deque[EmulatedVehicle] = deque()
+        """Threads that can run, in the order they will."""
+        self.need_resched = False
+        self.graves: list[EmulatedProcess] = []
+        self.ended: list[EmulatedVehicle] = []
+        self.processes: list[EmulatedProcess] = []
+        self.starts: deque[tuple[Image, Any]] = deque()
+        self.harvest_at = 0.0
+        self.switches = 0
+        self.closing = False
+        self.failure: Exception | None = None
+        self.observers: list[Callable[[str, EmulatedVehicle], None]] = []
+        """Told at every trap of a thread (determinism checks)."""
+
+    # --- the machine's thread --------------------------------------------------------------------
+    def serve(self, ready: Callable[[], None]) -> None:
+        """Run guests until ``close``."""
+        self.lock.acquire()
+        ready()
+        try:
+            while not self.closing:
+                try:
+                    self.step()
+                except Exception:
+                    self.bug()
+        finally:
+            self.lock.release()
+
+    def step(self) -> None:
+        """One turn: what the host and the wakeups brought, then one thread's slice."""
+        if self.lock.wanted:
+            self.lock.let_others()
+        self.harvest()
+        self.settle_world()
+        while self.starts:
+            image, task = self.starts.popleft()
+            self.start_now(image, task)
+        v = self.pick()
+        if v is None:
+            self.idle()
+            return
+        self.switch_to(v)
+        outcome, v.outcome = v.outcome, None
+        if outcome is not None:
+            self.settle(v, outcome)
+        if v.state is READY and self.user_work(v):
+            self.run_slice(v)
+
+    def settle_world(self) -> None:
+        """Bottom halves, calls that woke up, and the dead."""
+        self.softirqs.run_pending()
+        self.supervisor.drain()
+        if self.graves or self.ended:
+            self.bury()
+
+    def run_slice(self, v: EmulatedVehicle) -> None:
+        """Run *v* until it waits, ends, or another thread's turn has come."""
+        self.need_resched = False
+        traps, lock = self.traps, self.lock
+        while v.state is READY and not self.need_resched and not self.closing:
+            traps.go_on(v)
+            if lock.wanted or v.state is not READY:
+                break
+        if v.state is READY:
+            self.queue.append(v)
+
+    def tick(self) -> None:
+        """The scheduler's tick: threads take turns."""
+        if self.queue:
+            self.need_resched = True
+
+    def pick(self) -> EmulatedVehicle | None:
+        queue = self.queue
+        while queue:
+            v = queue.popleft()
+            if v.state is READY:
+                return v
+        return None
+
+    def make_ready(self, v: EmulatedVehicle) -> None:
+        if v.state is not GONE and (v.state is not READY or v not in self.queue):
+            v.state = READY
+            self.queue.append(v)
+
+    # --- the CPU ---------------------------------------------------------------------------------
+    def switch_to(self, v: EmulatedVehicle) -> None:
+        """Put *v* on the CPU: its image, its kernel stack, its page tables."""
+        old = self.current
+        if old is not v:
+            if old is not None and old.state is not GONE:
+                old.image = self.engine.save()
+            if self.hw.probe is not None:
+                self.hw.probe("switch", {"from": tid_of(old), "to": tid_of(v)})
+            self.engine.load(v.image)
+            self.physical.current = None
+            self.current = v
+            self.switches += 1
+            self.hw.use_stack(v.stack)
+            self.load_user_segments(v)
+            if old is not None:
+                old.preempted = old.rseq is not None
+        v.space.activate()
+
+    def leave_cpu(self) -> None:
+        """Nobody runs: the CPU stands in the idle loop's context."""
+        if self.current is not None:
+            if self.current.state is not GONE:
+                self.current.image = self.engine.save()
+            self.engine.load(self.hw.idle_image)
+            self.hw.use_stack(self.hw.idle_stack)
+            self.current = None
+            self.physical.current = None
+
+    def load_user_segments(self, v: EmulatedVehicle) -> None:
+        """The descriptors and the I/O permission that are the thread's own."""
+        self.hw.set_tls(v.tls)
+        self.engine.set_io_bitmap(v.ports)
+
+    def user_work(self, v: EmulatedVehicle) -> bool:
+        """Before the return to user mode: signals. False if the thread is not to go on."""
+        if v.preempted:
+            restart_sequence(v)
+        while v.notify:
+            v.notify = False
+            self.to_user(v, v.context())
+            if v.state is not READY:
+                return False
+        return True
+
+    def to_user(self, v: EmulatedVehicle, context: EmulatedContext) -> None:
+        v.notify = False
+        go = self.supervisor.user_return(v.task, context)
+        self.end_of_trap(v, context, go)
+
+    def end_of_trap(self, v: EmulatedVehicle, context: EmulatedContext, go: bool) -> None:
+        v.call_nr = context.call_nr
+        if v.state is GONE:
+            return
+        context.commit()
+        if go:
+            v.state = READY
+        else:
+            v.state = HELD
+
+    # --- results of calls ------------------------------------------------------------------------
+    def reply(self, task: Any, result: Result) -> None:
+        """A call that waited has its result: the thread is ready to take it."""
+        v: EmulatedVehicle = task.vehicle
+        if v.state is GONE:
+            return
+        v.outcome = result
+        self.make_ready(v)
+
+    def settle(self, v: EmulatedVehicle, result: Result | None) -> None:
+        """Take a result: *v* has the CPU."""
+        if v.state is GONE:
+            return
+        if result is None:
+            v.state = BLOCKED
+        elif isinstance(result, Deferred):
+            result.begin(self, v)  # type: ignore[attr-defined]
+        else:
+            if v.task.fds.changes:
+                v.task.fds.changes.clear()
+            v.set_frame_field("rax", result)
+            if v.task.abi is not v.abi:
+                self.set_abi(v, v.abi)
+            v.state = READY
+
+    def finished(self, v: EmulatedVehicle, result: int) -> None:
+        """A Deferred has come to its end with *result*."""
+        then, v.pending_then = v.pending_then, None
+        outcome: Result | None = result
+        if then is not None:
+            outcome = then(result)
+        if outcome.__class__ is int:
+            outcome = self.supervisor.complete(v.task, outcome)  # type: ignore[arg-type]
+        self.settle(v, outcome)
+
+    def sync_fds(self, task: Any) -> None:
+        task.fds.changes.clear()
+
+    def set_abi(self, v: EmulatedVehicle, abi: str) -> None:
+        """The interface of the call under way: int 0x80 in 64-bit code takes 32-bit words."""
+        v.task.abi = abi
+        word = 64 if abi == "x86_64" else 32
+        memory = v.space.memory
+        v.task.memory = memory if word == v.space.word else UserMemory(self, v.space, word)
+
+    # --- births ----------------------------------------------------------------------------------
+    def start(self, image: Image, task: Any) -> None:
+        self.starts.append((image, task))
+
+    def start_now(self, image: Image, task: Any) -> None:
+        """The first program of a process."""
+        from ring3.abi.errno import Errno
+        from ring3.machine.emulated.loading import Loader
+
+        loader = Loader(self, image)
+        try:
+            loader.prepare(task)
+        except Errno as bad:
+            loader.discard()
+            self.log.say(f"exec of {image.name}: {bad.text}: {bad.reason}")
+            self.supervisor.process_gone(task.process, 9, None)
+            return
+        space, loader.space = loader.space, None
+        assert space is not None
+        v = self.new_vehicle(None, task, space)
+        v.image = self.hw.start_image(v.stack)
+        if task.process.state != "running":
+            self.kill(v.process)
+            return
+        self.switch_to(v)
+        loader.enter(v)
+        if v.state is READY:
+            self.queue.append(v)
+
+    def new_space(self, word: int) -> EmulatedSpace:
+        space = self.hw.new_space(word)
+        space.memory = UserMemory(self, space, word)
+        return space
+
+    def fork_space(self, space: EmulatedSpace) -> EmulatedSpace:
+        copy = space.fork()
+        copy.memory = UserMemory(self, copy, copy.word)
+        return copy
+
+    def new_vehicle(
+        self, process: EmulatedProcess | None, task: Any, space: EmulatedSpace
+    ) -> EmulatedVehicle:
+        """A thread's CPU and kernel stack, in *process* (or a new one). NoMemory."""
+        stack = self.hw.stacks.alloc()
+        if process is None:
+            process = EmulatedProcess(task.process)
+            self.processes.append(process)
+        v = EmulatedVehicle(self, process, space, stack)
+        v.abi = "x86_64" if space.word == 64 else "i386"
+        v.task = task
+        task.vehicle = v
+        task.space = space
+        task.memory = space.memory
+        process.vehicles.append(v)
+        return v
+
+    def adopt_space(self, v: EmulatedVehicle) -> None:
+        v.task.space = v.space
+        v.task.memory = v.space.memory
+        v.abi = "x86_64" if v.space.word == 64 else "i386"
+        v.space.activate()
+
+    def copy_cpu(self, parent: EmulatedVehicle, child: EmulatedVehicle) -> None:
+        """The child's CPU is the parent's, on the child's kernel stack: fork's copy_thread."""
+        child.image = self.hw.image_on_stack(self.engine.save(), child.stack)
+        size = parent.stack.top_pa - parent.frame_pa
+        self.ram[child.frame_pa : child.frame_pa + size] = self.ram[
+            parent.frame_pa : parent.frame_pa + size
+        ]
+        child.abi = parent.abi
+        child.full_return = True
+
+    def set_thread_pointer(self, v: EmulatedVehicle, value: int, new: bool = False) -> None:
+        """CLONE_SETTLS: FS base of 64-bit code, a user_desc of i386 code."""
+        if v.abi == "x86_64":
+            v.image = self.hw.with_fs_base(v.image, value)
+            return
+        from ring3.machine.emulated.tls import load_descriptor
+
+        load_descriptor(v, value)
+
+    # --- deaths ----------------------------------------------------------------------------------
+    def kill(self, process: EmulatedProcess) -> None:
+        """None of its threads runs on; they are buried once the kernel is done with this call."""
+        if process.dead:
+            return
+        process.dead = True
+        for v in process.vehicles:
+            v.state = GONE
+        self.graves.append(process)
+        self.need_resched = True
+
+    def end_thread(self, v: EmulatedVehicle) -> None:
+        v.state = GONE
+        v.process.vehicles.remove(v)
+        v.process.cpu_ns += v.user_ns
+        v.process.system_ns += v.system_ns
+        self.ended.append(v)
+        self.need_resched = True
+
+    def end_other_threads(self, v: EmulatedVehicle) -> None:
+        for other in list(v.process.vehicles):
+            if other is not v:
+                self.end_thread(other)
+
+    def bury(self) -> None:
+        if self.current is not None and self.current.state is GONE:
+            self.leave_cpu()
+        ended, self.ended = self.ended, []
+        for v in ended:
+            self.release_vehicle(v)
+        graves, self.graves = self.graves, []
+        for process in graves:
+            usage = VirtualUsage(process)
+            for v in process.vehicles:
+                self.release_vehicle(v)
+            process.vehicles.clear()
+            self.processes.remove(process)
+            self.supervisor.process_gone(process.process, 9, usage)
+        if graves:
+            self.supervisor.drain()
+
+    def release_vehicle(self, v: EmulatedVehicle) -> None:
+        self.hw.stacks.free(v.stack)
+        v.image = None
+        v.space.drop()
+
+    # --- waiting ---------------------------------------------------------------------------------
+    def harvest(self) -> None:
+        """Look at the host's events now and then."""
+        now = time.monotonic()
+        if now >= self.harvest_at:
+            self.harvest_at = now + HARVEST_S
+            self.reactor.dispatch(self.reactor.poll(0))
+
+    def idle(self) -> None:
+        """Nothing can run. Virtual time jumps to the next deadline, unless input from the host may
+        come first: then the host's time passes with it."""
+        self.leave_cpu()
+        board, clock = self.board, self.clock
+        deadline = board.next_event_ns(idle=True)
+        if deadline is not None and not self.awaits_host():
+            clock.jump_to(max(deadline, clock.monotonic_ns()))
+        else:
+            began, limit = time.monotonic_ns(), None
+            if deadline is not None:
+                limit = max(0.0, (deadline - clock.monotonic_ns()) / 1e9)
+            if not self.wait_for_host(IDLE_S if limit is None else limit):
+                if deadline is not None:
+                    clock.jump_to(max(deadline, clock.monotonic_ns()))
+            else:
+                passed = clock.monotonic_ns() + time.monotonic_ns() - began
+                clock.jump_to(passed if deadline is None else min(passed, deadline))
+        self.traps.idle_interrupts()
+
+    def awaits_host(self) -> bool:
+        """Whether somebody waits for what only the host can bring."""
+        return any(queue.waiters for queue in self.reactor.queues.values()) or bool(
+            self.reactor.callbacks
+        )
+
+    def wait_for_host(self, timeout_s: float) -> bool:
+        """Wait with the lock given up. True if the host brought something."""
+        self.lock.release()
+        try:
+            ready = select.select([self.reactor.epoll.fileno()], [], [], timeout_s)[0]
+        except (OSError, ValueError):
+            ready = []
+        finally:
+            self.lock.acquire()
+        if ready and not self.closing:
+            self.reactor.dispatch(self.reactor.poll(0))
+        return bool(ready)
+
+    # --- faults of the machine itself ------------------------------------------------------------
+    def bug(self) -> None:
+        """A bug in the machine: report it, end the process it concerns, go on."""
+        import traceback
+
+        for line in traceback.format_exc().splitlines():
+            self.log.say("machine: " + line)
+        v = self.current
+        if v is None:
+            self.failure = RuntimeError("the emulated machine failed: see the kernel log")
+            return
+        if v.state is not GONE:
+            self.supervisor.vehicle_lost(v.task, 9)
+            self.kill(v.process)
+
+    @property
+    def probe(self) -> Callable[[str, dict[str, Any]], None] | None:
+        """Told of each hardware step (layout.PROBES); None switches that off."""
+        return self.hw.probe
+
+    @probe.setter
+    def probe(self, probe: Callable[[str, dict[str, Any]], None] | None) -> None:
+        self.hw.set_probe(probe)
+
+    def tell_copy(
+        self, direction: str, space: EmulatedSpace, address: int, size: int, done: int
+    ) -> None:
+        if self.hw.probe is not None:
+            self.hw.probe(
+                "copy", {"direction": direction, "address": address, "size": size, "done": done}
+            )
+
+    def random_below(self, bound: int) -> int:
+        """For address space layout randomisation."""
+        return int.from_bytes(self.random_bytes(8), "little") % bound
+
+    def rebound(self, file: Any) -> None:
+        """An open file has changed what it is bound to: nothing is bound here."""
+
+    # --- the end ---------------------------------------------------------------------------------
+    def close(self) -> None:
+        self.closing = True
+        self.reactor.interrupt()
+
+    def release(self) -> None:
+        """Give RAM back (the machine's thread has ended)."""
+        self.processes.clear()
+        self.queue.clear()
+        self.current = None
+        self.hw.close()
+
+
+def tid_of(v: EmulatedVehicle | None) -> int:
+    return 0 if v is None or v.task is None else int(v.task.tid)
+
+
+__all__ = ["EmulatedMachine"]

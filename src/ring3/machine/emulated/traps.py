@@ -1,0 +1,313 @@
+"""What stops the CPU: system calls, exceptions, interrupts, and the kernel's own ring-0 routines.
+
+``go_on`` runs the current thread until one of them; ``run_routine`` runs a ring-0 routine for the
+kernel, with interrupts on, on the kernel stack that is in use. Both end up in ``trap``.
+"""
+
+from __future__ import annotations
+
+from ring3.abi.errno import EFAULT
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
+from ring3.abi.signal import (
+    BUS_ADRALN,
+    FPE_INTDIV,
+    ILL_ILLOPN,
+    SI_KERNEL,
+    SIGBUS,
+    SIGFPE,
+    SIGILL,
+    SIGSEGV,
+    SIGTRAP,
+    TRAP_TRACE,
+)
+from ring3.machine.base import Fault
+from ring3.machine.emulated.context import FRAME, INDEX
+from ring3.machine.emulated.entry_page import LANDING
+from ring3.machine.emulated.layout import (
+    EXIT_BUDGET,
+    EXIT_HYPERCALL,
+    PORT_CALL_GATE,
+    PORT_COPIED,
+    PORT_EXCEPTION,
+    PORT_INT80,
+    PORT_IRQ,
+    PORT_SYSCALL,
+    PORT_SYSENTER,
+    USER_END,
+)
+
+if TYPE_CHECKING:
+    from ring3.machine.emulated.machine import EmulatedMachine
+    from ring3.machine.emulated.space import EmulatedSpace
+    from ring3.machine.emulated.thread import EmulatedVehicle
+
+BLOCK_NS: Final = 2
+"""Virtual time of one block of guest code (about five instructions)."""
+TRAP_NS: Final = 200
+"""Virtual time of a way through the kernel."""
+SHORT: Final = 64
+"""Blocks to run where an interrupt waits for interrupts to be enabled."""
+ROUTINE_ROOM: Final = 256
+"""Bytes between the frame in use and a routine's stack."""
+FLAG_AC: Final = 0x40000
+FLAG_IF: Final = 0x200
+PAGE_FAULT: Final = 14
+GENERAL_PROTECTION: Final = 13
+PF_WRITE, PF_USER, PF_FETCH = 2, 4, 16
+ORIG_RAX, RAX, RIP, CS, FLAGS = (INDEX[n] for n in ("orig_rax", "rax", "rip", "cs", "eflags"))
+ARGS_64 = tuple(INDEX[n] for n in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
+ARGS_32 = tuple(INDEX[n] for n in ("rbx", "rcx", "rdx", "rsi", "rdi", "rbp"))
+CALL_PORTS: Final = {
+    PORT_SYSCALL: "x86_64", PORT_SYSENTER: "i386", PORT_INT80: "i386", PORT_CALL_GATE: "i386",
+}  # fmt: skip
+MASK32: Final = 0xFFFFFFFF
+
+SIGNAL_OF: Final = {
+    0: (SIGFPE, FPE_INTDIV), 1: (SIGTRAP, TRAP_TRACE), 3: (SIGTRAP, SI_KERNEL),
+    4: (SIGSEGV, SI_KERNEL), 5: (SIGSEGV, SI_KERNEL), 6: (SIGILL, ILL_ILLOPN),
+    7: (SIGSEGV, SI_KERNEL), 10: (SIGSEGV, SI_KERNEL), 11: (SIGBUS, SI_KERNEL),
+    12: (SIGBUS, SI_KERNEL), 13: (SIGSEGV, SI_KERNEL), 17: (SIGBUS, BUS_ADRALN),
+}  # fmt: skip
+"""What exceptions of user code become (arch/x86/kernel/traps.c)."""
+X87, SIMD = 16, 19
+AT_RIP: Final = frozenset((0, 6, 16, 19))
+"""Exceptions whose si_addr is the instruction."""
+
+
+class BoardFault(Exception):
+    """Ring 0 took an exception that nobody foresaw: a bug of the kernel, or a test's intention."""
+
+    def __init__(self, vector: int, error: int, address: int, rip: int) -> None:
+        super().__init__(
+            f"exception {vector} (error {error:#x}) in ring 0 at {rip:#x}, address {address:#x}"
+        )
+        self.vector = vector
+        self.error = error
+        self.address = address
+        self.rip = rip
+
+
+class Traps:
+    def __init__(self, machine: EmulatedMachine) -> None:
+        self.machine = machine
+        self.hw = machine.hw
+        self.engine = machine.hw.engine
+        self.cpu = machine.hw.engine.cpu
+        self.ram = machine.hw.engine.ram
+        self.board = machine.board
+        self.clock = machine.clock
+        self.serve = machine.supervisor.serve
+        self.seen_blocks = 0
+        self.routines = machine.hw.routines
+        self.on_trap: Any = None
+        """Called with (vehicle, port) at every entry from user mode (determinism checks)."""
+
+    # --- running ---------------------------------------------------------------------------------
+    def run(self) -> int:
+        """Run the CPU until it needs Python, delivering interrupts on the way; the port, or 0 when
+        the time until the next event is over."""
+        engine, board = self.engine, self.board
+        board.advance()
+        vector = board.pending()
+        budget = None
+        if vector is not None:
+            if engine.can_interrupt():
+                engine.deliver_irq(board.acknowledge())
+            else:
+                budget = SHORT
+        if budget is None:
+            event = board.next_event_ns()
+            ahead = SHORT if event is None else (event - self.clock.monotonic_ns()) // BLOCK_NS
+            budget = max(ahead, 1)
+        engine.budget = budget
+        code = engine.run()
+        blocks = engine.blocks
+        self.clock.advance((blocks - self.seen_blocks) * BLOCK_NS)
+        self.seen_blocks = blocks
+        if code == EXIT_HYPERCALL:
+            return engine.port
+        if code == EXIT_BUDGET:
+            return 0
+        raise RuntimeError(f"the board is dead: {engine.failure or code}")
+
+    def go_on(self, v: EmulatedVehicle) -> None:
+        """Let *v*, which has the CPU, run until its next trap, and serve it."""
+        self.cpu.rax = int(v.full_return)
+        v.full_return = False
+        before = self.clock.monotonic_ns()
+        port = self.run()
+        v.user_ns += self.clock.monotonic_ns() - before
+        if port:
+            self.trap(v, port)
+            v.system_ns += TRAP_NS
+            self.clock.advance(TRAP_NS)
+
+    def trap(self, v: EmulatedVehicle, port: int) -> None:
+        """A trap of the current thread. Those from user mode end with bottom halves, the calls
+        that woke up, and signals."""
+        machine = self.machine
+        from_user = True
+        if port in CALL_PORTS:
+            self.system_call(v, port)
+        elif port == PORT_EXCEPTION:
+            from_user = self.exception(v)
+        elif port == PORT_IRQ:
+            from_user = self.interrupt(v)
+        else:
+            raise RuntimeError(f"hypercall {port:#x} out of place")
+        if from_user:
+            machine.settle_world()
+            if (v.notify or v.preempted) and v.state == "ready":
+                machine.user_work(v)
+
+    def system_call(self, v: EmulatedVehicle, port: int) -> None:
+        machine, task = self.machine, v.task
+        frame = FRAME.unpack_from(self.ram, v.frame_pa)
+        abi = CALL_PORTS[port]
+        if self.on_trap is not None:
+            self.on_trap(v, port)
+        if self.board.pending() is not None:
+            self.run_routine(v.space, "breathe")
+        if port == PORT_SYSCALL or (port == PORT_CALL_GATE and v.abi == "x86_64"):
+            abi, nr = "x86_64", frame[ORIG_RAX]
+            args = [frame[i] for i in ARGS_64]
+        else:
+            nr = frame[ORIG_RAX] & MASK32
+            args = [frame[i] & MASK32 for i in ARGS_32]
+            if port == PORT_SYSENTER and not self.land(v, args):
+                return
+        v.call_nr = nr
+        if task.abi != abi:
+            machine.set_abi(v, abi)
+        result = self.serve(task, nr, args)
+        machine.settle(v, result)
+
+    def land(self, v: EmulatedVehicle, args: list[int]) -> bool:
+        """SYSENTER leaves no return address: the entry page has a landing place, and the sixth
+        argument is on the user's stack (do_fast_syscall_32). False: that could not be read."""
+        v.set_frame_field("rip", v.entry_page + LANDING)
+        try:
+            args[5] = int.from_bytes(v.task.memory.load(v.frame_field("rsp"), 4), "little")
+        except EFAULT:
+            self.machine.settle(v, -EFAULT.number)
+            return False
+        v.set_frame_field("rbp", args[5])
+        return True
+
+    # --- exceptions ------------------------------------------------------------------------------
+    def frame_at(self, rsp: int) -> tuple[int, tuple[int, ...]]:
+        """(physical address, fields) of the pt_regs that an entry has just built at *rsp*."""
+        pa = self.hw.stacks.pa_of(rsp)
+        return pa, FRAME.unpack_from(self.ram, pa)
+
+    def exception(self, v: EmulatedVehicle | None) -> bool:
+        """An exception. True if it came from user mode."""
+        cpu = self.cpu
+        vector = cpu.rsi & 0xFF
+        pa, frame = self.frame_at(cpu.rsp)
+        error = frame[ORIG_RAX] & MASK32
+        if not frame[CS] & 3:
+            self.kernel_exception(pa, frame, vector, error)
+            return False
+        assert v is not None
+        v.call_nr = -1
+        if self.on_trap is not None:
+            self.on_trap(v, PORT_EXCEPTION)
+        if vector == PAGE_FAULT:
+            address = cpu.cr2
+            bad = v.space.fault(address, bool(error & PF_WRITE), bool(error & PF_FETCH), True)
+            if bad is not None:
+                self.signal(v, Fault(*bad, address, vector, error))
+            return True
+        self.signal(v, self.as_signal(vector, error, frame))
+        return True
+
+    def as_signal(self, vector: int, error: int, frame: tuple[int, ...]) -> Fault:
+        if vector in (X87, SIMD):
+            from ring3.machine.emulated.fpu import fault_code
+
+            return Fault(SIGFPE, fault_code(self.engine.fxsave(), vector), frame[RIP], vector)
+        signo, code = SIGNAL_OF.get(vector, (SIGSEGV, SI_KERNEL))
+        address = frame[RIP] if vector in AT_RIP else 0
+        if vector == 1:
+            address = frame[RIP]
+        return Fault(signo, code, address, vector, error)
+
+    def signal(self, v: EmulatedVehicle, fault: Fault) -> None:
+        machine = self.machine
+        v.notify = False
+        context = v.context()
+        go = machine.supervisor.fault(v.task, fault, context)
+        machine.end_of_trap(v, context, go)
+
+    def kernel_exception(
+        self, pa: int, frame: tuple[int, ...], vector: int, error: int
+    ) -> None:
+        """An exception in ring 0: a page of the guest to bring in, or the copy's fixup."""
+        rip, address = frame[RIP], self.cpu.cr2
+        fixup = self.engine.fixup(rip)
+        space = self.hw.physical.current
+        if fixup and vector in (PAGE_FAULT, GENERAL_PROTECTION):
+            if vector == PAGE_FAULT and space is not None and address < USER_END:
+                write = bool(error & PF_WRITE)
+                if space.fault(address, write, False, True) is None:
+                    return
+            at = pa + 8 * RIP
+            self.ram[at : at + 8] = fixup.to_bytes(8, "little")
+            return
+        raise BoardFault(vector, error, address, rip)
+
+    # --- interrupts ------------------------------------------------------------------------------
+    def interrupt(self, v: EmulatedVehicle | None) -> bool:
+        """An external interrupt: its top half. True if it came from user mode."""
+        cpu = self.cpu
+        vector = cpu.rsi & 0xFF
+        _, frame = self.frame_at(cpu.rsp)
+        self.board.handle(vector)
+        from_user = bool(frame[CS] & 3)
+        if from_user and v is not None:
+            v.call_nr = -1
+            if self.on_trap is not None:
+                self.on_trap(v, PORT_IRQ)
+        return from_user
+
+    def idle_interrupts(self) -> None:
+        """Let the devices' requests in while no thread runs, and do their bottom halves."""
+        board = self.board
+        board.advance()
+        while board.pending() is not None:
+            self.run_routine(None, "breathe")
+        board.bottom_halves()
+
+    # --- ring-0 routines -------------------------------------------------------------------------
+    def run_routine(
+        self, space: EmulatedSpace | None, name: str, rdi: int = 0, rsi: int = 0, rdx: int = 0
+    ) -> int:
+        """Run a routine of entry.S with interrupts on; what it leaves in RAX.
+
+        Raises BoardFault if it takes an exception that it has no fixup for.
+        """
+        cpu = self.cpu
+        if space is not None:
+            space.activate()
+        rip, rsp, flags = cpu.rip, cpu.rsp, cpu.rflags
+        cpu.rdi, cpu.rsi, cpu.rdx = rdi, rsi, rdx
+        cpu.rsp = (rsp - ROUTINE_ROOM) & ~15
+        cpu.rip = self.routines[name]
+        cpu.rflags = flags & ~FLAG_AC | FLAG_IF
+        try:
+            while True:
+                port = self.run()
+                if port == PORT_COPIED:
+                    return cpu.rax
+                if port == PORT_EXCEPTION:
+                    self.exception(None)
+                elif port == PORT_IRQ:
+                    self.interrupt(None)
+                elif port:
+                    raise RuntimeError(f"hypercall {port:#x} in a routine")
+        finally:
+            cpu.rip, cpu.rsp, cpu.rflags = rip, rsp, flags
+
+
+__all__ = ["BoardFault", "Traps"]
