@@ -20,12 +20,16 @@ PERCPU_PA: Final = 0x7000
 """What GS points to in ring 0 (KERNEL_GS_BASE in user mode)."""
 IST_DF_PA: Final = 0x8000
 """Top of the double fault stack is the end of this page."""
+FPU_PA: Final = 0x9000
+"""512 bytes through which FXSAVE and FXRSTOR images pass."""
 BOUNCE_PA: Final = 0x20000
 """Kernel buffer of the copy routines: copies of any length go through it piece by piece."""
 BOUNCE_SIZE: Final = 0x20000
 TEXT_PA: Final = 0x100000
 """The ring-0 text (entry.S)."""
 TEXT_SIZE: Final = 0x4000
+VSYSCALL_PA: Final = TEXT_PA + TEXT_SIZE
+"""The frame of the vsyscall page."""
 KERNEL_TABLES_PA: Final = 0x110000
 """Page tables of the kernel half, shared by all address spaces, up to FIRST_FRAME."""
 FIRST_FRAME: Final = 0x400000

@@ -1,0 +1,358 @@
+"""Typed access to the processor's state, live or saved.
+
+Unicorn keeps a processor in one C structure (QEMU's CPUX86State). ``CpuImage`` reads and writes
+that structure's bytes: the live one where its address is known, else the copy that Unicorn's
+context calls hand out; a saved thread is such a copy too, so the same class serves all three.
+Where fields lie is found at start by storing marks through the API (``Offsets``): nothing here
+trusts a version number.
+"""
+
+from __future__ import annotations
+
+from ring3.abi.hints import TYPE_CHECKING, Final
+
+from .arithmetic_flags import compute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GPRS: Final = (
+    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+    "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+)  # fmt: skip
+RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI = range(8)
+R8, R9, R10, R11, R12, R13, R14, R15 = range(8, 16)
+RIP: Final = 16
+"""Index of the instruction pointer among the image's 64-bit words; the registers come before."""
+ES, CS, SS, DS, FS, GS, LDT, TR, GDT, IDT = range(10)
+
+CF, PF, AF, ZF, SF, TF, IF, DF, OF = 1, 4, 0x10, 0x40, 0x80, 0x100, 0x200, 0x400, 0x800
+IOPL, NT, RF, VM, AC = 0x3000, 0x4000, 0x10000, 0x20000, 0x40000
+ARITHMETIC: Final = CF | PF | AF | ZF | SF | OF
+
+HF_CPL: Final = 3
+HF_INHIBIT_IRQ: Final = 1 << 3
+"""The shadow of STI and MOV SS."""
+HF_CS32: Final = 1 << 4
+HF_SS32: Final = 1 << 5
+HF_ADDSEG: Final = 1 << 6
+HF_CS64: Final = 1 << 15
+
+# The head of the structure, as bytes; unchanged since QEMU 1.0 and checked by Offsets.
+_EFLAGS: Final = 136
+_CC_DST: Final = 144
+_CC_SRC: Final = 152
+_CC_SRC2: Final = 160
+_CC_OP: Final = 168
+_DF: Final = 172
+_HFLAGS: Final = 176
+_SEGS: Final = 184
+_SEG_SIZE: Final = 24
+_CR: Final = _SEGS + 10 * _SEG_SIZE
+
+CC_EFLAGS: Final = 1
+"""cc_op: the flags are in cc_src as they stand, no operation is left to compute them from."""
+ALL: Final = 0xFFFFFFFFFFFFFFFF
+
+MSR_NAMES: Final = {
+    "star": 0xC0000081,
+    "lstar": 0xC0000082,
+    "cstar": 0xC0000083,
+    "sfmask": 0xC0000084,
+    "kernel_gs_base": 0xC0000102,
+    "sysenter_esp": 0x175,
+    "sysenter_eip": 0x176,
+}
+MSR_SYSENTER_CS: Final = 0x174
+MSR_EFER: Final = 0xC0000080
+EFER_SCE: Final = 1
+EFER_LME_LMA: Final = 0x500
+
+
+class UnknownLayout(Exception):
+    """This Unicorn keeps its processor in a way that this file does not understand."""
+
+
+class Offsets:
+    """Where the fields lie whose place differs from version to version (64-bit word indices)."""
+
+    __slots__ = (
+        "cstar",
+        "efer",
+        "error_code",
+        "kernel_gs_base",
+        "lstar",
+        "old_exception",
+        "sfmask",
+        "size",
+        "star",
+        "sysenter_cs",
+        "sysenter_eip",
+        "sysenter_esp",
+        "xmm",
+    )
+
+    def __init__(
+        self,
+        save: Callable[[], bytes],
+        msr_write: Callable[[int, int], None],
+        xmm_write: Callable[[int], None],
+    ) -> None:
+        """Find the model-specific registers by writing marks to them.
+
+        *save* returns the processor's bytes, *msr_write* and *xmm_write* (of XMM0) store through
+        the API. The exception fields are found later, by ``find_exception_fields``, because that
+        takes a fault.
+        """
+        self.size = len(save())
+        for position, (name, number) in enumerate(MSR_NAMES.items()):
+            mark = 0x00007A5A10000000 + 0x1111 * (position + 1)
+            msr_write(number, mark)
+            setattr(self, name, _only(save(), mark.to_bytes(8, "little"), 8, name) // 8)
+            msr_write(number, 0)
+        msr_write(MSR_SYSENTER_CS, 0x7A58)
+        before = self.sysenter_esp * 8 - 8
+        if int.from_bytes(save()[before : before + 4], "little") != 0x7A58:
+            raise UnknownLayout("SYSENTER_CS does not lie before SYSENTER_ESP")
+        self.sysenter_cs = before // 4
+        msr_write(MSR_SYSENTER_CS, 0)
+        self.efer = self._find_efer(save, msr_write)
+        mark = 0x123456789ABCDEF05A5AA5A5C3C33C3C
+        xmm_write(mark)
+        self.xmm = _only(save(), mark.to_bytes(16, "little"), 8, "XMM0")
+        xmm_write(0)
+        self.error_code = self.old_exception = 0
+
+    def _find_efer(self, save: Callable[[], bytes], msr_write: Callable[[int, int], None]) -> int:
+        """The word in which the system call enable bit comes and goes."""
+        msr_write(MSR_EFER, EFER_LME_LMA)
+        without = save()
+        msr_write(MSR_EFER, EFER_LME_LMA | EFER_SCE)
+        with_sce = save()
+        places = [
+            at for at in range(0, self.size, 8) if without[at : at + 8] != with_sce[at : at + 8]
+        ]
+        if len(places) != 1 or with_sce[places[0]] != without[places[0]] | EFER_SCE:
+            raise UnknownLayout(f"EFER found at {places}")
+        return places[0] // 8
+
+    def find_exception_fields(self, image: bytes, error: int, vector: int, next_rip: int) -> None:
+        """Find error_code and old_exception after a fault with a telling *error* code.
+
+        error_code, exception_is_int, exception_next_eip follow one another; old_exception, which
+        Unicorn forgets to clear, comes some way after them.
+        """
+        place = _only(image, error.to_bytes(4, "little"), 4, "error_code")
+        self.error_code = place // 4
+        # 112 bytes between the two since QEMU 2.9; a version that moves it must be looked at.
+        if int.from_bytes(image[place + 112 : place + 116], "little") != vector:
+            raise UnknownLayout("old_exception")
+        self.old_exception = place // 4 + 28
+
+
+def _only(image: bytes, mark: bytes, step: int, name: str) -> int:
+    places = [at for at in range(0, len(image), step) if image[at : at + len(mark)] == mark]
+    if len(places) != 1:
+        raise UnknownLayout(f"{name} found at {places}")
+    return places[0]
+
+
+def _word(index: int, doc: str) -> property:
+    def get(self: CpuImage) -> int:
+        return self.q[index]
+
+    def put(self: CpuImage, value: int) -> None:
+        self.q[index] = value & ALL
+
+    return property(get, put, doc=doc)
+
+
+def _msr(name: str, doc: str) -> property:
+    def get(self: CpuImage) -> int:
+        value: int = self.q[getattr(self.at, name)]
+        return value
+
+    def put(self: CpuImage, value: int) -> None:
+        self.q[getattr(self.at, name)] = value & ALL
+
+    return property(get, put, doc=doc)
+
+
+def _selector(index: int, doc: str) -> property:
+    def get(self: CpuImage) -> int:
+        return self.d[(_SEGS + _SEG_SIZE * index) >> 2]
+
+    return property(get, doc=doc)
+
+
+def _base(index: int, doc: str) -> property:
+    return _word((_SEGS + _SEG_SIZE * index + 8) >> 3, doc)
+
+
+class CpuImage:
+    """One processor state: ``q`` are its 64-bit words, ``d`` its 32-bit words."""
+
+    __slots__ = ("at", "b", "d", "q")
+
+    def __init__(self, buffer: bytearray | memoryview, at: Offsets) -> None:
+        """View *buffer* (at least ``at.size`` bytes, 8-byte aligned, writable)."""
+        whole = memoryview(buffer)[: at.size]
+        self.at = at
+        self.b = whole
+        self.q = whole.cast("Q")
+        self.d = whole.cast("I")
+
+    rax = _word(RAX, "")
+    rcx = _word(RCX, "")
+    rdx = _word(RDX, "")
+    rbx = _word(RBX, "")
+    rsp = _word(RSP, "")
+    rbp = _word(RBP, "")
+    rsi = _word(RSI, "")
+    rdi = _word(RDI, "")
+    r8 = _word(R8, "")
+    r9 = _word(R9, "")
+    r10 = _word(R10, "")
+    r11 = _word(R11, "")
+    r12 = _word(R12, "")
+    r13 = _word(R13, "")
+    r14 = _word(R14, "")
+    r15 = _word(R15, "")
+    rip = _word(RIP, "")
+    es = _selector(ES, "")
+    cs = _selector(CS, "")
+    ss = _selector(SS, "")
+    ds = _selector(DS, "")
+    fs = _selector(FS, "")
+    gs = _selector(GS, "")
+    fs_base = _base(FS, "FS base; in 64-bit mode the same as MSR FS_BASE.")
+    gs_base = _base(GS, "GS base as it stands: the kernel's own in ring 0 after SWAPGS.")
+    gdt_base = _base(GDT, "")
+    idt_base = _base(IDT, "")
+    tr_base = _base(TR, "")
+    cr0 = _word(_CR >> 3, "")
+    cr2 = _word((_CR >> 3) + 2, "The address of the last page fault.")
+    cr3 = _word((_CR >> 3) + 3, "Physical address of the top table. Use Engine.set_cr3 to load.")
+    cr4 = _word((_CR >> 3) + 4, "")
+    star = _msr("star", "")
+    lstar = _msr("lstar", "")
+    cstar = _msr("cstar", "")
+    sfmask = _msr("sfmask", "")
+    efer = _msr("efer", "")
+    kernel_gs_base = _msr("kernel_gs_base", "What SWAPGS exchanges with the GS base.")
+    sysenter_esp = _msr("sysenter_esp", "")
+    sysenter_eip = _msr("sysenter_eip", "")
+
+    @property
+    def sysenter_cs(self) -> int:
+        return self.d[self.at.sysenter_cs]
+
+    @sysenter_cs.setter
+    def sysenter_cs(self, value: int) -> None:
+        self.d[self.at.sysenter_cs] = value
+
+    @property
+    def cpl(self) -> int:
+        return self.d[_HFLAGS >> 2] & HF_CPL
+
+    @property
+    def hflags(self) -> int:
+        return self.d[_HFLAGS >> 2]
+
+    @hflags.setter
+    def hflags(self, value: int) -> None:
+        self.d[_HFLAGS >> 2] = value
+
+    @property
+    def long_code(self) -> bool:
+        """In 64-bit mode (CS.L), not in compatibility mode."""
+        return bool(self.d[_HFLAGS >> 2] & HF_CS64)
+
+    @property
+    def user_gs_base(self) -> int:
+        """User code's GS base, wherever SWAPGS has put it."""
+        return self.q[self._user_gs()]
+
+    @user_gs_base.setter
+    def user_gs_base(self, value: int) -> None:
+        self.q[self._user_gs()] = value
+
+    def _user_gs(self) -> int:
+        if self.d[_HFLAGS >> 2] & HF_CPL:
+            return (_SEGS + _SEG_SIZE * GS + 8) >> 3
+        return self.at.kernel_gs_base
+
+    @property
+    def rflags(self) -> int:
+        d = self.d
+        operation = d[_CC_OP >> 2]
+        q = self.q
+        rest = q[_EFLAGS >> 3] & ~(ARITHMETIC | DF)
+        if d[_DF >> 2] == 0xFFFFFFFF:
+            rest |= DF
+        if operation == CC_EFLAGS:
+            return rest | q[_CC_SRC >> 3] & ARITHMETIC | 2
+        return rest | 2 | compute(operation, q[_CC_DST >> 3], q[_CC_SRC >> 3], q[_CC_SRC2 >> 3])
+
+    @rflags.setter
+    def rflags(self, value: int) -> None:
+        q = self.q
+        q[_EFLAGS >> 3] = value & ~(ARITHMETIC | DF) | 2
+        q[_CC_SRC >> 3] = value & ARITHMETIC
+        self.d[_CC_OP >> 2] = CC_EFLAGS
+        self.d[_DF >> 2] = 0xFFFFFFFF if value & DF else 1
+
+    @property
+    def interrupts_enabled(self) -> bool:
+        """IF alone; ``Engine.can_interrupt`` also minds the shadow of STI."""
+        return bool(self.q[_EFLAGS >> 3] & IF)
+
+    def segment(self, index: int) -> tuple[int, int, int, int]:
+        """(selector, base, limit, flags) of segment register *index*, as cached by the CPU.
+
+        The flags are the descriptor's second doubleword.
+        """
+        place = (_SEGS + _SEG_SIZE * index) >> 2
+        d = self.d
+        return d[place], self.q[(place >> 1) + 1], d[place + 4], d[place + 5]
+
+    def set_segment(self, index: int, selector: int, base: int, limit: int, flags: int) -> None:
+        """Load the visible and the hidden part of a segment register."""
+        place = (_SEGS + _SEG_SIZE * index) >> 2
+        d = self.d
+        d[place] = selector
+        self.q[(place >> 1) + 1] = base
+        d[place + 4] = limit
+        d[place + 5] = flags
+
+    def xmm(self, number: int) -> int:
+        """XMM register *number* as an unsigned integer of 128 bits."""
+        place = self.at.xmm + 64 * number
+        return int.from_bytes(self.b[place : place + 16], "little")
+
+    @property
+    def error_code(self) -> int:
+        return self.d[self.at.error_code]
+
+    @property
+    def is_software_interrupt(self) -> bool:
+        """The exception at hand comes from INT n, INT3 or INTO."""
+        return self.d[self.at.error_code + 1] != 0
+
+    @property
+    def next_rip(self) -> int:
+        """Where the INT instruction at hand ends."""
+        return self.q[(self.at.error_code + 2) >> 1]
+
+    def forget_exception(self) -> None:
+        """Clear ``old_exception``, which Unicorn never does: it makes a #DF of any second fault."""
+        self.d[self.at.old_exception] = 0xFFFFFFFF
+
+    def registers(self) -> dict[str, int]:
+        """The registers that a transition may change, for probes and reports."""
+        regs = dict(zip(GPRS, self.q[:16], strict=True))
+        regs.update(
+            rip=self.rip, rflags=self.rflags, cs=self.cs, ss=self.ss, cpl=self.cpl,
+            gs_base=self.gs_base, kernel_gs_base=self.kernel_gs_base, cr2=self.cr2, cr3=self.cr3,
+        )  # fmt: skip
+        return regs

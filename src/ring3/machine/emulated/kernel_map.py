@@ -1,0 +1,75 @@
+"""The kernel half of every address space: page tables made at boot, shared by reference.
+
+Direct map of RAM with 2 MB pages, never executable (an executable page's stores would also never
+leave the engine's slow path); ring-0 text read-only and executable; the vsyscall page; kernel
+stacks, each behind an unmapped guard page.
+"""
+
+from __future__ import annotations
+
+from ring3.abi.hints import Final
+
+from . import layout as at
+
+PRESENT, WRITABLE, USER, ACCESSED, DIRTY, LARGE = 1, 2, 4, 0x20, 0x40, 0x80
+NX: Final = 1 << 63
+FRAME: Final = 0x000FFFFFFFFFF000
+_DATA: Final = PRESENT | WRITABLE | ACCESSED | DIRTY | NX
+
+
+class KernelMap:
+    """The tables below physical KERNEL_TABLES_PA..FIRST_FRAME."""
+
+    __slots__ = ("_next", "_words", "root")
+
+    def __init__(self, ram: memoryview) -> None:
+        """Build everything in *ram*; ``root`` is a top table without a user half."""
+        self._words = ram.cast("Q")
+        self._next = at.KERNEL_TABLES_PA
+        self.root = self._table()
+        for address in range(0, len(ram), 1 << 21):
+            self._large(at.DIRECT_MAP + address, address)
+        for offset in range(0, at.TEXT_SIZE, at.PAGE):
+            self.map(at.TEXT + offset, at.TEXT_PA + offset, PRESENT | ACCESSED)
+        self.map(at.VSYSCALL, at.VSYSCALL_PA, PRESENT | USER | ACCESSED)
+        # All top-level entries must exist now: address spaces copy them once, at their creation.
+        self._entry(at.STACKS, 12)
+
+    def _table(self) -> int:
+        table = self._next
+        if table >= at.FIRST_FRAME:
+            raise MemoryError("no room for more kernel page tables")
+        self._next += at.PAGE
+        return table
+
+    def _entry(self, address: int, shift: int) -> int:
+        """Index (in words of RAM) of the entry for *address* at level *shift*, making tables."""
+        words = self._words
+        table = self.root
+        for level in (39, 30, 21, 12):
+            index = table // 8 + (address >> level & 511)
+            if level == shift:
+                return index
+            if not words[index] & PRESENT:
+                # User's too: the last level decides, and the vsyscall page shares the path.
+                words[index] = self._table() | PRESENT | WRITABLE | USER | ACCESSED
+            table = words[index] & FRAME
+        raise AssertionError(shift)
+
+    def _large(self, address: int, physical: int) -> None:
+        self._words[self._entry(address, 21)] = physical | LARGE | _DATA
+
+    def map(self, address: int, physical: int, flags: int = _DATA) -> None:
+        """Map one page of the kernel half; flags are those of the last-level entry."""
+        self._words[self._entry(address, 12)] = physical | flags
+
+    def unmap(self, address: int) -> None:
+        """Remove one page of the kernel half. The caller flushes."""
+        self._words[self._entry(address, 12)] = 0
+
+    def link(self, root: int) -> None:
+        """Give the top table at physical *root* the kernel half."""
+        words = self._words
+        ours = self.root // 8
+        theirs = root // 8
+        words[theirs + 256 : theirs + 512] = words[ours + 256 : ours + 512]

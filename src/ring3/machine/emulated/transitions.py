@@ -1,0 +1,393 @@
+"""What the CPU does between privilege levels, where the engine leaves it to us.
+
+Each transition follows the Operation section of its instruction in the Intel SDM (Vol. 2) and the
+rules for interrupts of Vol. 3A, chapter 6. State changes go to the processor's image; no kernel
+code runs here. The way back (SYSRET, SYSEXIT, IRET, RETF from ring 0), SWAPGS, paging and all
+privilege checks of ordinary instructions are the engine's.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from ring3.abi.hints import TYPE_CHECKING, Final
+
+from . import segments
+from .image import (
+    AC,
+    ALL,
+    CS,
+    EFER_SCE,
+    GDT,
+    HF_ADDSEG,
+    HF_CPL,
+    HF_CS32,
+    HF_CS64,
+    HF_INHIBIT_IRQ,
+    HF_SS32,
+    IDT,
+    IF,
+    NT,
+    R11,
+    RCX,
+    RF,
+    RIP,
+    RSP,
+    SS,
+    TF,
+    TR,
+    VM,
+    CpuImage,
+)
+from .layout import DIRECT_MAP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Probe = Callable[[str, dict[str, object]], None]
+
+DE, DB, NMI, BP, OVERFLOW, BR, UD, NM, DFAULT = range(9)
+TS, NP, STACK, GP, PAGE_FAULT = 10, 11, 12, 13, 14
+HAS_ERROR: Final = frozenset((8, 10, 11, 12, 13, 14, 17, 21, 29, 30))
+CONTRIBUTORY: Final = frozenset((DE, TS, NP, STACK, GP))
+"""Vol. 3A, Table 6-4."""
+
+_GATE: Final = struct.Struct("<HHBBHI")
+_PRESENT, _WRITABLE, _USER, _LARGE = 1, 2, 4, 0x80
+_FRAME: Final = 0x000FFFFFFFFFF000
+
+
+class Fault(Exception):
+    """A condition met while a transition is under way."""
+
+    def __init__(self, vector: int, error: int, cr2: int | None = None) -> None:
+        super().__init__(vector, error)
+        self.vector = vector
+        self.error = error
+        self.cr2 = cr2
+
+
+class Shutdown(Exception):
+    """A third fault: the processor stops (Vol. 3A, 6.15, "Interrupt 8")."""
+
+
+class Transitions:
+    """The model, bound to one processor and its RAM."""
+
+    __slots__ = ("_kernel_pages", "cpu", "probe", "ram")
+
+    def __init__(self, cpu: CpuImage, ram: memoryview) -> None:
+        self.cpu = cpu
+        self.ram = ram
+        self.probe: Probe | None = None
+        self._kernel_pages: dict[int, int] = {}
+
+    # --- memory, as the CPU reaches it for its own purposes ---------------------------------------
+
+    def forget_kernel_pages(self) -> None:
+        """The kernel half's tables have changed: drop what was remembered of them."""
+        self._kernel_pages.clear()
+
+    def physical(self, address: int, write: bool) -> int:
+        """Where an implicit supervisor access to *address* goes, or raise its #PF.
+
+        Implicit accesses (descriptors, TSS, stack switch) are supervisor's whatever the CPL, and
+        SMAP refuses them user pages even with AC set (Vol. 3A, 4.6.1).
+        """
+        offset = address - DIRECT_MAP
+        if 0 <= offset < len(self.ram):
+            return offset
+        page = address >> 12
+        known = self._kernel_pages.get(page)
+        if known is not None:
+            return known | address & 0xFFF
+        table = self.cpu.cr3 & _FRAME
+        user = True
+        writable = True
+        for shift in (39, 30, 21, 12):
+            at = table + 8 * (address >> shift & 511)
+            entry = int.from_bytes(self.ram[at : at + 8], "little")
+            if not entry & _PRESENT:
+                raise Fault(PAGE_FAULT, _WRITABLE if write else 0, address)
+            user = user and bool(entry & _USER)
+            writable = writable and bool(entry & _WRITABLE)
+            table = entry & _FRAME
+            if entry & _LARGE and shift > 12:
+                table += address & (1 << shift) - 1 & ~0xFFF
+                break
+        if user or (write and not writable):
+            raise Fault(PAGE_FAULT, (_WRITABLE if write else 0) | _PRESENT, address)
+        if writable and address >> 47:
+            self._kernel_pages[page] = table
+        return table | address & 0xFFF
+
+    def _load(self, form: struct.Struct, address: int) -> tuple[int, ...]:
+        return form.unpack_from(self.ram, self.physical(address, False))
+
+    # --- IDT: exceptions, INT n, external interrupts ----------------------------------------------
+
+    def deliver(
+        self,
+        vector: int,
+        error: int | None = None,
+        *,
+        software: bool = False,
+        external: bool = False,
+        rip: int | None = None,
+        fault_rip: int = 0,
+    ) -> None:
+        """Deliver an event, with the rules for a fault during delivery (Vol. 3A, 6.15, Table 6-5).
+
+        *rip* is the address to return to (the current one unless given); *fault_rip* that of an
+        INT instruction, for faults that are its own.
+        """
+        cpu = self.cpu
+        flags = cpu.rflags
+        if rip is None:
+            rip = cpu.q[RIP]
+        if not software and not external and vector != DB:
+            flags |= RF  # faults only: traps are DB, and BP and OF by software (Vol. 3B, 17.3.1.1)
+        ext = 0 if software else 1
+        while True:
+            try:
+                self._through_idt(vector, error, software, ext, rip, flags, external)
+                return
+            except Fault as second:
+                if vector == DFAULT and not software:
+                    raise Shutdown(f"vector {second.vector} while delivering #DF") from second
+                hard = not software and not external
+                if second.cr2 is not None:
+                    cpu.cr2 = second.cr2
+                serious = second.vector in CONTRIBUTORY
+                if hard and (
+                    (vector in CONTRIBUTORY and serious)
+                    or (vector == PAGE_FAULT and (serious or second.vector == PAGE_FAULT))
+                ):
+                    vector, error = DFAULT, 0
+                else:
+                    vector, error = second.vector, second.error
+                if software:
+                    rip = fault_rip
+                    flags |= RF
+                software = external = False
+                ext = 1
+
+    def _through_idt(
+        self,
+        vector: int,
+        error: int | None,
+        software: bool,
+        ext: int,
+        rip: int,
+        flags: int,
+        external: bool,
+    ) -> None:
+        """INTERRUPT-TO-64-BIT of Vol. 2A, "INT n", Operation, IA-32e-MODE.
+
+        Gates are 16 bytes (Vol. 3A, 6.14.1); RSP is aligned down to 16 bytes and SS:RSP pushed
+        whatever the privilege (6.14.2); the stack is switched for a lower CPL or a nonzero IST
+        (6.14.4, 6.14.5).
+        """
+        cpu = self.cpu
+        base, limit = cpu.segment(IDT)[1:3]
+        index = vector * 8 + 2 + ext
+        if vector * 16 + 15 > limit:
+            raise Fault(GP, index)
+        low, selector, ist, access, middle, high = self._load(_GATE, base + 16 * vector)
+        kind = access & 0x1F
+        if kind not in (segments.INTERRUPT_GATE, segments.TRAP_GATE):
+            raise Fault(GP, index)
+        cpl = cpu.cpl
+        if software and (access >> 5 & 3) < cpl:
+            raise Fault(GP, index)
+        if not access & 0x80:
+            raise Fault(NP, index)
+        first, second, dpl = self._code_segment(selector, cpl, ext)
+        old = cpu.registers() if self.probe is not None else None
+        rsp = cpu.q[RSP]
+        old_ss = cpu.ss
+        old_cs = cpu.cs
+        ist &= 7
+        top = rsp
+        reads: list[tuple[str, int, int]] = []
+        if dpl < cpl or ist:
+            top = self._stack_from_tss(dpl, ist, ext, reads)
+        sp = top & ~15
+        frame = [old_ss, rsp, flags, old_cs, rip]
+        if error is not None:
+            frame.append(error)
+        writes = self._push(sp, frame)
+        sp -= 8 * len(frame)
+        if dpl < cpl:
+            cpu.set_segment(SS, dpl, 0, 0, dpl << 13)  # null with RPL = new CPL (6.14.4)
+        cpu.q[RSP] = sp
+        offset = low | middle << 16 | high << 32
+        self._load_code(selector & ~3 | dpl, first, second, dpl)
+        flags &= ~(TF | VM | RF | NT)
+        if not kind & 1:
+            flags &= ~IF
+        cpu.rflags = flags
+        cpu.q[RIP] = offset
+        if old is not None and self.probe is not None:
+            self.probe(
+                "entry",
+                {
+                    "kind": "irq" if external else "int" if software else "exception",
+                    "vector": vector,
+                    "error": error,
+                    "before": old,
+                    "after": cpu.registers(),
+                    "reads": [("IDT", base + 16 * vector, offset), *reads],
+                    "writes": writes,
+                },
+            )
+
+    def _code_segment(self, selector: int, cpl: int, ext: int) -> tuple[int, int, int]:
+        """Check the gate's code segment: (descriptor's two halves, the new CPL)."""
+        if not selector & 0xFFFC:
+            raise Fault(GP, ext)
+        first, second = self._descriptor(selector, ext)
+        # A code segment, of DPL <= CPL, 64-bit, present.
+        if second & 0x1800 != 0x1800 or (second >> 13 & 3) > cpl:
+            raise Fault(GP, (selector & 0xFFFC) + ext)
+        if not second & 0x200000 or second & 0x400000:
+            raise Fault(GP, (selector & 0xFFFC) + ext)
+        if not second & 0x8000:
+            raise Fault(NP, (selector & 0xFFFC) + ext)
+        return first, second, cpl if second & 0x400 else second >> 13 & 3
+
+    def _descriptor(self, selector: int, ext: int) -> tuple[int, int]:
+        base, limit = self.cpu.segment(GDT)[1:3]
+        if selector & 4 or (selector & 0xFFF8) + 7 > limit:  # no LDT here
+            raise Fault(GP, (selector & 0xFFFC) + ext)
+        at = self.physical(base + (selector & 0xFFF8), False)
+        first, second = struct.unpack_from("<II", self.ram, at)
+        return first, second
+
+    def _stack_from_tss(
+        self, dpl: int, ist: int, ext: int, reads: list[tuple[str, int, int]]
+    ) -> int:
+        selector, base, limit, _ = self.cpu.segment(TR)
+        offset = 28 + 8 * ist if ist else 4 + 8 * dpl
+        if offset + 7 > limit:
+            raise Fault(TS, (selector & 0xFFFC) + ext)
+        at = self.physical(base + offset, False)
+        top = int.from_bytes(self.ram[at : at + 8], "little")
+        if (top >> 47) not in (0, 0x1FFFF):
+            raise Fault(STACK, ext)
+        reads.append((f"TSS.IST{ist}" if ist else f"TSS.RSP{dpl}", base + offset, top))
+        return top
+
+    def _push(self, sp: int, words: list[int]) -> list[tuple[int, int]]:
+        """Push *words* below *sp*, all or nothing: a fault leaves no register changed."""
+        ram = self.ram
+        size = 8 * len(words)
+        bottom = sp - size
+        if bottom >> 12 == (sp - 1) >> 12:
+            at = self.physical(bottom, True)
+            struct.pack_into(f"<{len(words)}Q", ram, at, *[w & ALL for w in reversed(words)])
+        else:
+            for position, word in enumerate(words):
+                at = self.physical(sp - 8 - 8 * position, True)
+                ram[at : at + 8] = (word & ALL).to_bytes(8, "little")
+        if self.probe is None:
+            return []
+        return [(sp - 8 - 8 * position, word) for position, word in enumerate(words)]
+
+    def _load_code(self, selector: int, first: int, second: int, cpl: int) -> None:
+        cpu = self.cpu
+        cpu.set_segment(
+            CS, selector, segments.base_of(first, second), segments.limit_of(first, second), second
+        )
+        flags = cpu.hflags & ~(HF_CPL | HF_ADDSEG | HF_INHIBIT_IRQ)
+        cpu.hflags = flags | HF_CS32 | HF_SS32 | HF_CS64 | cpl
+
+    # --- ports ------------------------------------------------------------------------------------
+
+    def port_allowed(self, port: int, size: int) -> bool:
+        """I/O permission (Vol. 1, 18.5): CPL <= IOPL, or all bits of the ports clear in the TSS."""
+        cpu = self.cpu
+        if cpu.cpl <= cpu.rflags >> 12 & 3:
+            return True
+        _, base, limit, _ = cpu.segment(TR)
+        at = self.physical(base + 102, False)
+        place = int.from_bytes(self.ram[at : at + 2], "little") + port // 8
+        if place + 1 > limit:
+            return False
+        at = self.physical(base + place, False)
+        bits = int.from_bytes(self.ram[at : at + 2], "little") >> (port & 7)
+        return not bits & (1 << size) - 1
+
+    # --- SYSCALL and SYSENTER ---------------------------------------------------------------------
+
+    def syscall(self) -> bool:
+        """SYSCALL (Vol. 2B): False means #UD, with nothing changed.
+
+        #UD unless in 64-bit mode with EFER.SCE; RCX = next RIP, R11 = RFLAGS, RIP = LSTAR, RFLAGS
+        masked by SFMASK (and RF cleared), CS and SS flat from STAR[47:32], CPL 0. The stack pointer
+        stays the user's: that is why the first instructions in ring 0 must not touch the stack.
+        """
+        cpu = self.cpu
+        q = cpu.q
+        at = cpu.at
+        flags32 = cpu.hflags
+        if not q[at.efer] & EFER_SCE or not flags32 & HF_CS64:
+            return False
+        before = cpu.registers() if self.probe is not None else None
+        flags = cpu.rflags
+        q[RCX] = q[RIP] + 2
+        q[R11] = flags & ~RF
+        selector = q[at.star] >> 32 & 0xFFFC
+        cpu.set_segment(CS, selector, 0, segments.FLAT_LIMIT, segments.KERNEL_CS_FLAGS)
+        cpu.set_segment(SS, selector + 8, 0, segments.FLAT_LIMIT, segments.KERNEL_DS_FLAGS)
+        cpu.hflags = flags32 & ~(HF_CPL | HF_INHIBIT_IRQ | HF_ADDSEG) | HF_CS32 | HF_SS32
+        cpu.rflags = flags & ~q[at.sfmask] & ~RF
+        q[RIP] = q[at.lstar]
+        if before is not None and self.probe is not None:
+            reads = [(n, 0, getattr(cpu, n)) for n in ("efer", "star", "lstar", "sfmask")]
+            self._tell("syscall", before, reads)
+        return True
+
+    def sysenter(self) -> None:
+        """SYSENTER (Vol. 2B): RIP, RSP and CS from MSRs, VM and IF cleared, nothing saved.
+
+        #GP(0) if IA32_SYSENTER_CS[15:2] is 0. Works from compatibility and 64-bit mode.
+        """
+        cpu = self.cpu
+        selector = cpu.sysenter_cs & 0xFFFC
+        if not selector:
+            self.deliver(GP, 0)
+            return
+        before = cpu.registers() if self.probe is not None else None
+        flags = cpu.rflags
+        cpu.set_segment(CS, selector, 0, segments.FLAT_LIMIT, segments.KERNEL_CS_FLAGS)
+        cpu.set_segment(SS, selector + 8, 0, segments.FLAT_LIMIT, segments.KERNEL_DS_FLAGS)
+        flags32 = cpu.hflags & ~(HF_CPL | HF_INHIBIT_IRQ | HF_ADDSEG)
+        cpu.hflags = flags32 | HF_CS32 | HF_SS32 | HF_CS64
+        cpu.rflags = flags & ~(VM | IF | RF)
+        cpu.q[RSP] = cpu.sysenter_esp
+        cpu.q[RIP] = cpu.sysenter_eip
+        if before is not None and self.probe is not None:
+            reads = [("sysenter_cs", 0, selector), ("sysenter_esp", 0, cpu.sysenter_esp),
+                     ("sysenter_eip", 0, cpu.sysenter_eip)]  # fmt: skip
+            self._tell("sysenter", before, reads)
+
+    def _tell(self, kind: str, before: dict[str, int], reads: list[tuple[str, int, int]]) -> None:
+        assert self.probe is not None
+        self.probe(
+            "entry",
+            {
+                "kind": kind,
+                "vector": None,
+                "error": None,
+                "before": before,
+                "after": self.cpu.registers(),
+                "reads": reads,
+                "writes": [],
+            },
+        )
+
+
+SFMASK: Final = 0x257FD5
+"""What SYSCALL clears (Linux's syscall_init): CF PF AF ZF SF TF IF DF OF IOPL NT RF AC ID."""
+assert SFMASK & (IF | TF | AC | NT)
