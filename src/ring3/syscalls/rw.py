@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 def read(t: Task, fd: Fd, buf: Out[Bytes], count: Size) -> int:
     """Read up to *count* bytes at the file position."""
     file = reader(t, fd)
-    if count > CHUNK:
+    if count > CHUNK or file.takes_buffers:
         check_range(t.memory, buf.addr, count)
         return read_spans(t, file, [(buf.addr, min(count, MAX_RW_COUNT))])
     data = file.read(count)

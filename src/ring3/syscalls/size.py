@@ -184,6 +184,8 @@ def opened(t: Task, fd: int) -> File:
     file: File = t.fds.get(fd)
     if file.flags & O_PATH:
         raise EBADF("O_PATH")
+    if file.wants_caller:
+        file.called_by(t)
     return file
 
 

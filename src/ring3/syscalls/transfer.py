@@ -200,6 +200,8 @@ class Progress:
 
 def read_spans(t: Task, file: File, spans: Spans, offset: int | None = None) -> int:
     """Fill *spans* from *file*, at its position or at *offset*; return the bytes read."""
+    if file.takes_buffers:
+        return file.transfer(t, spans, offset, False)
     done = start = 0
     if t.memo is not None:
         done, spans, offset = t.memo.done, t.memo.spans, t.memo.offset
@@ -239,6 +241,8 @@ def write_spans(
 
     *quiet*: no SIGPIPE (RWF_NOSIGNAL).
     """
+    if file.takes_buffers:
+        return file.transfer(t, spans, offset, True)
     done = start = 0
     if t.memo is not None:
         done, spans, offset = t.memo.done, t.memo.spans, t.memo.offset

@@ -86,6 +86,8 @@ class World:
         self.terminals = Terminals(self)
         self.on_stop: Callable[[], None] | None = None
         """Called when a first process, which somebody outside can continue, has stopped."""
+        self.disks: dict[int, Any] = {}
+        """Block devices (drivers.block.BlockDevice) by device number."""
         self.ptys: Any = None
         """Pseudo-terminals (drivers.pty.PtyTable), made with the default view."""
 

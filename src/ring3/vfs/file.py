@@ -55,6 +55,9 @@ class File:
     wants_caller: ClassVar[bool] = False
     """Handlers announce themselves (``called_by``) before they read or poll: what the file says
     depends on who asks (signalfd, a terminal's background processes)."""
+    takes_buffers: ClassVar[bool] = False
+    """read and write calls hand over the caller's buffers (``transfer``): a device moves the bytes
+    itself, while the call is parked."""
 
     def __init__(self, flags: int) -> None:
         self.flags = flags
@@ -111,6 +114,13 @@ class File:
     def write(self, data: bytes) -> int:
         """Write at the file position; return how many bytes went. EAGAIN, or parks."""
         raise EINVAL(f"{self.kind} cannot be written")
+
+    def transfer(
+        self, t: Any, spans: list[tuple[int, int]], offset: int | None, write: bool
+    ) -> int:
+        """Read into, or write from, buffers of *t*, at *offset* or the position; the bytes moved
+        (only where ``takes_buffers``). What a park has to remember goes into ``t.memo``."""
+        raise EINVAL(f"{self.kind} has no device that moves bytes")
 
     def pread(self, size: int, offset: int) -> bytes:
         raise ESPIPE

@@ -94,6 +94,15 @@ class Disk:
         """Sectors transferred, as /proc/diskstats counts."""
 
     # --- the block layer's side ------------------------------------------------------------------
+    def request(
+        self,
+        operation: int,
+        sector: int,
+        regions: Sequence[tuple[int, int]],
+        done: Callable[[Request], None],
+    ) -> Request:
+        return Request(operation, sector, regions, done)
+
     def submit(self, request: Request) -> None:
         """Enter *request* in the queue; the drive takes them in order."""
         self.queue.append(request)
