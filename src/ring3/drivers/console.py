@@ -13,13 +13,14 @@ from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_WRONLY
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.signal import SIGCONT, SIGHUP
 from ring3.drivers.ptytable import PTS_MAJOR, ptys_of
-from ring3.drivers.tty import TtyFile, check_exclusive
+from ring3.drivers.requests import check_exclusive
+from ring3.drivers.tty import TtyFile
 from ring3.ipc.hostfile import host_error
 from ring3.vfs.special import makedev
 
 if TYPE_CHECKING:
     from ring3.drivers.ptytable import PtyTable
-    from ring3.drivers.tty import Control
+    from ring3.drivers.requests import Control
     from ring3.vfs.inode import Walker
 
 

@@ -18,23 +18,15 @@ from ring3.abi.poll import POLLERR, POLLHUP, POLLIN
 from ring3.abi.signal import SIGINT, SIGQUIT, SIGTSTP, SIGWINCH
 from ring3.core.park import Park
 from ring3.drivers.ptytable import PTS_MAJOR
-from ring3.drivers.tty import (
-    AT_ONCE,
-    JOB_REQUESTS,
-    READING,
-    SETTING,
-    Settings,
-    TtyFile,
-    check_exclusive,
-    settings_of,
-)
+from ring3.drivers.requests import AT_ONCE, JOB_REQUESTS, READING, SETTING, check_exclusive
+from ring3.drivers.tty import Settings, TtyFile, settings_of
 from ring3.ipc.hostfile import HostStream, host_error
 from ring3.vfs.special import makedev
 
 if TYPE_CHECKING:
     from ring3.abi.types import Memory
     from ring3.drivers.ptytable import PtyTable
-    from ring3.drivers.tty import Control
+    from ring3.drivers.requests import Control
     from ring3.vfs.inode import Walker
 
 KEYS = ((io.VINTR, SIGINT), (io.VQUIT, SIGQUIT), (io.VSUSP, SIGTSTP))
