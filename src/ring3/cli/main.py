@@ -21,6 +21,7 @@ OWN_ERROR = 125
 COMMANDS = {
     "run": "run a program on the kernel",
     "trace": "run a program and print its system calls, as strace does",
+    "explain": "run a program and show one of its system calls as a film",
     "syscalls": "list every system call and how far it is served",
     "doctor": "say what this host offers to the kernel and what that means",
 }
@@ -46,6 +47,10 @@ def command(name: str, argv: list[str]) -> int:
         from ring3.cli.trace import main as trace
 
         return trace(argv)
+    if name == "explain":
+        from ring3.cli.explain import main as explain
+
+        return explain(argv)
     if name == "syscalls":
         from ring3.cli.syscalls import main as syscalls
 
