@@ -157,7 +157,7 @@ def declared(name: str) -> Call | None:
 class Dispatch:
     """The calls of one ABI by number, bound one by one as they are first trapped."""
 
-    __slots__ = ("abi", "binders", "names", "unimplemented")
+    __slots__ = ("_told", "abi", "binders", "names", "unimplemented")
 
     def __init__(self, abi: Abi, unimplemented: Callable[[Task, int, str], int]) -> None:
         self.abi = abi
@@ -165,6 +165,7 @@ class Dispatch:
         """Called with the task, the number and the name ("" if no ABI has it)."""
         known = numbers(abi)
         self.names = {nr: name for name, nr in known.items()}
+        self._told: dict[int, tuple[str, Call | None]] = {}
         self.binders: list[Binder] = [self._unbound(nr) for nr in range(max(known.values()) + 1)]
 
     def _unbound(self, nr: int) -> Binder:
@@ -177,6 +178,16 @@ class Dispatch:
             return binder(t, registers)
 
         return first
+
+    def told(self, nr: int) -> tuple[str, Call | None]:
+        """What observers are told of call *nr*: its name ("": no ABI has it), its declaration."""
+        found = self._told.get(nr)
+        if found is None:
+            name = self.names.get(nr, "")
+            found = name, declared(name)
+            if name:  # of other numbers there are too many to keep
+                self._told[nr] = found
+        return found
 
     def invoke(self, nr: int) -> Binder:
         """The binder of call *nr*, whatever the number."""

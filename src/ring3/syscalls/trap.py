@@ -10,7 +10,7 @@ from ring3.abi.errno import ENOSYS, Errno
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.types import I386, X86_64
 from ring3.core.park import RESTART_BLOCK, RESTART_SYS, Park
-from ring3.syscalls.table import Call, Dispatch, declared
+from ring3.syscalls.table import Dispatch
 from ring3.task.task import FILTERED, OBSERVED, SIGNALS, SWAPPED_MASK, Task
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ class Gate:
 
     def before(self, t: Task, nr: int, args: Sequence[int]) -> Result | None:
         """Filters, then the enter event. Not None: the result of a call that is not to run."""
-        table = self.dispatch(t)
-        name = table.names.get(nr, "")
+        name, call = self.dispatch(t).told(nr)
         verdict: Result | None = None
         if t.attention & FILTERED:
             if t.seccomp is not None:
@@ -108,7 +107,6 @@ class Gate:
                 if verdict is not None:
                     break
         if t.attention & OBSERVED:
-            call = declared(name)
             for observer in self.observers:
                 observer.enter(t, nr, name, call, args)
         return verdict
@@ -185,8 +183,7 @@ class Gate:
         return result
 
     def tell_exit(self, t: Task, result: int | None, reason: str = "") -> None:
-        name = self.dispatch(t).names.get(t.nr, "")
-        call: Call | None = declared(name)
+        name, call = self.dispatch(t).told(t.nr)
         for observer in self.observers:
             observer.exit(t, t.nr, name, call, t.args, result, reason)
 

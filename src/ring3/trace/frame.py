@@ -46,7 +46,7 @@ class Frame:
 
     __slots__ = (
         "abbrev", "abi", "args", "aux", "entered_ns", "failed", "last", "memory", "nr", "pending",
-        "plan", "result", "saved", "shown", "style", "task", "tid", "who", "word",
+        "plan", "result", "saved", "shown", "style", "task", "tid", "took_ns", "who", "word",
     )  # fmt: skip
 
     def __init__(self, task: Task, style: Style) -> None:
@@ -72,6 +72,7 @@ class Frame:
         self.shown = ""
         """The result as text, where the call's exit printer knows better than its plan."""
         self.entered_ns = 0
+        self.took_ns = 0
         self.pending = ""
         """The line so far, while the call is under way and nobody has seen it."""
         self.plan: Any = None
@@ -128,10 +129,15 @@ class Frame:
 
     def path(self, at: int) -> str:
         """A path: never cut below PATH_MAX."""
-        found = self.string(at, PATH_MAX)
-        if found is None:
+        if not at:
+            return "NULL"
+        try:
+            found = self.memory.load_string(at, PATH_MAX)
+            if found is not None:
+                return quote(found, self.style.hexes)
+            return quote(self.memory.load(at, PATH_MAX), self.style.hexes) + "..."
+        except EFAULT:
             return addr(at)
-        return self.quote(found[0]) + ("" if found[1] else "...")
 
     def text(self, at: int) -> str:
         """A string, cut after -s bytes."""
@@ -148,10 +154,11 @@ class Frame:
         if not at:
             return "NULL"
         most = self.style.strlen
-        data = self.load(at, min(size, most)) if size else b""
-        if data is None:
-            return addr(at)
-        return self.quote(data) + ("..." if size > most else "")
+        if size <= most:
+            data = self.load(at, size) if size else b""
+            return addr(at) if data is None else quote(data, self.style.hexes)
+        data = self.load(at, most)
+        return addr(at) if data is None else quote(data, self.style.hexes) + "..."
 
     def fd(self, value: int) -> str:
         number = text.signed(value)

@@ -21,6 +21,13 @@ KINDS: dict[str, Decoder] = {}
 FACTORIES: dict[str, Callable[[str], Decoder]] = {}
 WIDE = {"lld", "llu"}
 """Kinds that take two registers on i386."""
+PURE = {"dev", "x", "access", "file_mode", "memfd_flags", "open"} | {
+    "flags", "lflags", "enum", "uenum",
+}  # fmt: skip
+"""Kinds whose text depends on the register alone (and on what is the same for all calls of a
+trace and an ABI): it is made once per value."""
+PLAIN_DESCRIPTORS = {"fd", "dirfd"}
+"""Kinds that are pure where -y does not ask for paths."""
 SHAPES: dict[str, str] = {}
 """Call -> how its arguments and result print, where its declaration does not say it."""
 ENTERS: dict[str, Callable[[Frame, Sequence[int]], str]] = {}

@@ -10,27 +10,24 @@ from ring3.abi.hints import TYPE_CHECKING
 if TYPE_CHECKING:
     import subprocess
 
-BLOCK = 1 << 16
-"""Bytes that a file's writer collects before it writes."""
+BLOCK = 1000
+"""Lines that a file's writer collects before it writes."""
 
 
 class Sink:
     """Collects text for one host descriptor."""
 
-    __slots__ = ("column", "fd", "live", "parts", "size")
+    __slots__ = ("fd", "live", "parts")
 
     def __init__(self, fd: int, live: bool) -> None:
         self.fd = fd
         self.live = live
         """Every piece is written at once: somebody may be watching."""
         self.parts: list[str] = []
-        self.size = 0
-        self.column = 0
 
     def write(self, text: str) -> None:
         self.parts.append(text)
-        self.size += len(text)
-        if self.live or self.size >= BLOCK:
+        if self.live or len(self.parts) >= BLOCK:
             self.flush()
 
     def flush(self) -> None:
@@ -38,7 +35,6 @@ class Sink:
             return
         data = "".join(self.parts).encode("latin-1", "replace")
         self.parts.clear()
-        self.size = 0
         view = memoryview(data)
         while view:
             try:

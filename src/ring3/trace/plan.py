@@ -18,13 +18,22 @@ from __future__ import annotations
 
 from ring3.abi.errno import NAMES, RESTART_TEXTS, strerror
 from ring3.abi.hints import TYPE_CHECKING, Any
-from ring3.trace.kinds import ENTERS, EXITS, FACTORIES, KINDS, SHAPES, WIDE
-from ring3.trace.text import addr, hexed, mode, signed
+from ring3.trace.kinds import (
+    ENTERS,
+    EXITS,
+    FACTORIES,
+    KINDS,
+    PLAIN_DESCRIPTORS,
+    PURE,
+    SHAPES,
+    WIDE,
+)
+from ring3.trace.text import MOST_KEPT, addr, hexed, mode, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ring3.trace.frame import Decoder, Frame
+    from ring3.trace.frame import Decoder, Frame, Style
 
     Part = tuple[str, bool, bool, str]
     """Source text, whether it prints at the exit, whether it brings its separator, its label."""
@@ -51,7 +60,7 @@ INLINE = {
 class Plan:
     """How one call of one ABI prints."""
 
-    __slots__ = ("abbrev", "enter", "exit", "name", "nr", "result", "traced")
+    __slots__ = ("abbrev", "enter", "exit", "name", "nr", "result", "traced", "word")
 
     def __init__(
         self, name: str, nr: int, enter: Printer, exit_: Printer | None, result: Result
@@ -65,6 +74,7 @@ class Plan:
         self.result = result
         self.traced = True
         self.abbrev = True
+        self.word = 64
 
 
 def decoder(word: str) -> Decoder:
@@ -73,8 +83,25 @@ def decoder(word: str) -> Decoder:
     return FACTORIES[name](parameter) if parameter else KINDS[name]
 
 
-def make(name: str, nr: int, call: Any, abi: str, named: bool = False) -> Plan:
-    """The plan of call *nr*. *call* is its declaration, or None; *named* as -N asks."""
+def is_pure(word: str, style: Style) -> bool:
+    kind = word.partition(":")[0]
+    return kind in PURE or (kind in PLAIN_DESCRIPTORS and not style.fds)
+
+
+def keeping(decode: Decoder, made: dict[int, str]) -> Decoder:
+    """*decode*, which keeps what it makes in *made*."""
+
+    def show(x: Frame, value: int) -> str:
+        if len(made) >= MOST_KEPT:
+            made.clear()
+        text = made[value] = decode(x, value)
+        return text
+
+    return show
+
+
+def make(name: str, nr: int, call: Any, abi: str, style: Style) -> Plan:
+    """The plan of call *nr*. *call* is its declaration, or None."""
     bits = 64 if abi == "x86_64" else 32
     key = canonical(name, abi)
     if key in ENTERS:
@@ -91,7 +118,11 @@ def make(name: str, nr: int, call: Any, abi: str, named: bool = False) -> Plan:
         return Plan(name or f"syscall_{nr:#x}", nr, raw(name or f"syscall_{nr:#x}"), None, decimal)
     shape = known
     enter, exit_ = compile_shape(
-        name, shape.partition("=")[0].split(), bits, argument_names(name, abi) if named else ()
+        name,
+        shape.partition("=")[0].split(),
+        bits,
+        style,
+        argument_names(name, abi) if style.names else (),
     )
     own = EXITS.get(key)
     if own is not None:
@@ -142,7 +173,7 @@ def argument_names(name: str, abi: str) -> tuple[str, ...]:
 
 
 def compile_shape(
-    name: str, words: list[str], bits: int, names: Sequence[str] = ()
+    name: str, words: list[str], bits: int, style: Style, names: Sequence[str] = ()
 ) -> tuple[Printer, Printer | None]:
     """(entry printer, exit printer or None) of a shape."""
     env: dict[str, Any] = {"addr": addr, "signed": signed}
@@ -167,8 +198,13 @@ def compile_shape(
         if inline is not None:
             parts.append((inline.format(register), late, False, label))
             continue
-        env[f"k{i}"] = decoder(bare)
-        source = f"k{i}(x, {register})"
+        if is_pure(bare, style):
+            made: dict[int, str] = {}
+            env[f"made{i}"], env[f"k{i}"] = made.get, keeping(decoder(bare), made)
+            source = f"made{i}({register}) or k{i}(x, {register})"
+        else:
+            env[f"k{i}"] = decoder(bare)
+            source = f"k{i}(x, {register})"
         if ">" in marks and ">>" not in marks:
             source = f"addr({register}) if x.failed else {source}"
         parts.append((source, late, "~" in marks, label))

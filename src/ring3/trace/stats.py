@@ -105,7 +105,9 @@ def stat64(x: Frame, v: int) -> str:
 
 
 def stat_as(x: Frame, v: int, struct: str) -> str:
-    packer, mode_at, rdev_at, size_at = short_form(struct, x.word)
+    packer, mode_at, rdev_at, size_at = SHORT_FORMS.get((struct, x.word)) or short_form(
+        struct, x.word
+    )
     data = x.load(v, packer.size)
     if data is None:
         return addr(v)
@@ -114,7 +116,8 @@ def stat_as(x: Frame, v: int, struct: str) -> str:
     device = bits & S_IFMT in (S_IFCHR, S_IFBLK)
     size = f"st_rdev={dev(short[rdev_at])}" if device else f"st_size={short[size_at]}"
     if x.abbrev:
-        return f"{{st_mode={symbolic_mode(x, bits)}, {size}, ...}}"
+        shown = MODES.get((bits, x.style.consts)) or symbolic_mode(x, bits)
+        return f"{{st_mode={shown}, {size}, ...}}"
     s = layout(struct, x.word).unpack(data)
     shown = (
         f"st_dev={dev(s['st_dev'])}, st_ino={s['st_ino']}, "

@@ -98,6 +98,10 @@ def dev(value: int) -> str:
     return f"makedev({hexed(major & 0xFFFFFFFF)}, {hexed(minor & 0xFFFFFFFF)})"
 
 
+MOST_KEPT = 4096
+"""Texts that a cache keeps: a guest may pass any number."""
+
+
 class Names:
     """A set of constants: flags that may be combined, or an enumeration.
 
@@ -125,6 +129,8 @@ class Names:
         key = (value, style)
         text = self.cache.get(key)
         if text is None:
+            if len(self.cache) >= MOST_KEPT:
+                self.cache.clear()
             text = self.cache[key] = self._flags(value, style)
         return text
 

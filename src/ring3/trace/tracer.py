@@ -59,6 +59,13 @@ class Tracer:
         self.extras = options.times is not None or options.reasons
         self.fixed_leader = self.simple_leader and bool(outputs.target)
         """A thread's lines all begin alike (``Frame.who``)."""
+        self.plain = (
+            self.fixed_leader
+            and self.prints
+            and self.sink is not None
+            and not (self.live or self.timed or self.whole_lines or options.paths)
+        )
+        """Lines go to one file as they are: what else could be asked for need not be looked at."""
 
     # --- events of the gate --------------------------------------------------------------------
     def enter(self, task: Task, nr: int, name: str, call: Any, args: Sequence[int]) -> None:
@@ -79,32 +86,39 @@ class Tracer:
         if not plan.traced:
             return
         frame.args = args
-        if self.timed:
-            frame.entered_ns = time.monotonic_ns()
-        if not self.prints:
-            return
         frame.memory = task.memory
-        frame.word = 64 if task.abi == "x86_64" else 32
+        frame.word = plan.word
         frame.abi = task.abi
         frame.abbrev = plan.abbrev
         frame.failed = False
-        if self.options.paths and not self.options.paths.wants(frame, plan):
-            frame.plan = None
+        if not self.plain and not self.wants_entry(frame, plan):
             return
         try:
             text = plan.enter(frame, args)
         except Exception as bug:
             text = f"{plan.name}({self.unprintable(task, plan, args, bug)}"
-        if self.whole_lines:
-            frame.pending = self.leader(frame) + text
+        if not self.whole_lines:
+            other = self.open_line
+            if other is not None and (other.pending or self.outputs.separately):
+                self.begin(frame)
+            self.open_line = frame
+        if self.plain:
+            frame.pending = frame.who + text
             return
-        other = self.open_line
-        if other is not None and (other.pending or self.outputs.separately):
-            self.begin(frame)
-        self.open_line = frame
         frame.pending = self.leader(frame) + text
-        if self.live:
+        if self.live and not self.whole_lines:
             self.outputs.of(frame.tid).write(frame.pending)
+
+    def wants_entry(self, frame: Frame, plan: Plan) -> bool:
+        """Whether the beginning call is to be printed; starts its clock."""
+        if self.timed:
+            frame.entered_ns = time.monotonic_ns()
+        if not self.prints:
+            return False
+        if self.options.paths and not self.options.paths.wants(frame, plan):
+            frame.plan = None
+            return False
+        return True
 
     def exit(
         self,
@@ -119,19 +133,14 @@ class Tracer:
         frame = self.frames.get(task)
         if frame is None or (plan := frame.plan) is None or not plan.traced:
             return
-        frame.plan = None
-        if self.timed:
-            took = time.monotonic_ns() - frame.entered_ns
-            self.count(plan, task.abi, took, result)
-            if not self.prints:
-                return
         failed = result is not None and -MAX_ERRNO <= result < 0
-        if self.whole_lines and not self.options.wants_status(result, failed):
-            frame.pending = ""
+        if not self.plain and not self.wants_exit(frame, plan, result, failed):
+            frame.plan = None
             return
-        frame.plan = plan
         frame.failed = failed
-        line, written = self.resume(frame, plan)
+        line, written = (frame.pending, 0) if self.plain else ("", 0)
+        if not line:
+            line, written = self.resume(frame, plan)
         if result is None:
             line += UNFINISHED if plan.exit is not None else ""
             ended = "?"
@@ -155,13 +164,25 @@ class Tracer:
             frame.aux = ""
         if self.extras:
             if self.options.times is not None:
-                line += f" <{self.options.times(took)}>"
+                line += f" <{self.options.times(frame.took_ns)}>"
             if reason and self.options.reasons and failed:
                 line += f"  # {reason}"
         frame.plan = None
         frame.pending = ""
         sink = self.sink or self.outputs.of(frame.tid)
         sink.write((line[written:] if written else line) + "\n")
+
+    def wants_exit(self, frame: Frame, plan: Plan, result: int | None, failed: bool) -> bool:
+        """Whether the ending call is to be printed; stops its clock and counts it."""
+        if self.timed:
+            frame.took_ns = time.monotonic_ns() - frame.entered_ns
+            self.count(plan, frame.task.abi, frame.took_ns, result)
+            if not self.prints:
+                return False
+        if self.whole_lines and not self.options.wants_status(result, failed):
+            frame.pending = ""
+            return False
+        return True
 
     def signal(self, task: Task, info: SigInfo) -> None:
         frame = self.frames.get(task)
@@ -258,10 +279,11 @@ class Tracer:
         if raw:
             plan = plans.make_raw(name, nr, abi)
         else:
-            plan = plans.make(name, nr, call, abi, self.style.names)
+            plan = plans.make(name, nr, call, abi, self.style)
         plan.traced = (
             options.calls is None or name in options.calls or (not name and options.unknown_calls)
         )
+        plan.word = 64 if abi == "x86_64" else 32
         plan.abbrev = options.abbrev is None or name in options.abbrev
         return plan
 
