@@ -38,6 +38,16 @@ EMPTY: Final = bytes(PAGE)
 LEVELS: Final = ((4, 39), (3, 30), (2, 21), (1, 12))
 
 
+def restricted(entry: int, prot: int) -> int:
+    """*entry*, which holds a frame, without the rights that an area's *prot* (READ 1, WRITE 2,
+    EXEC 4) does not give."""
+    if not prot:
+        return entry & (FRAME | D) | KEPT
+    if not prot & 2:
+        entry &= ~W
+    return entry if prot & 4 else entry | NX
+
+
 class PageTables:
     """The tables of one address space; its kernel half is that of the root at *kernel_root*."""
 
