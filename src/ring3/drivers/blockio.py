@@ -21,17 +21,21 @@ if TYPE_CHECKING:
     from ring3.drivers.blockdevice import BlockDevice
 
     Spans = list[tuple[int, int]]
-    Pages = list[tuple[int, int, int]]
+
+    class Pinned(Protocol):
+        """A buffer as page frames that stay where they are (machine.emulated.pins)."""
+
+        spans: list[tuple[int, int, int]]
+        """(frame, offset in it, bytes) in the order of the buffer's addresses."""
+
+        def release(self) -> None: ...
 
     class PinningSpace(Protocol):
         """An address space whose pages a device can work on."""
 
-        def pin_user_pages(self, addr: int, size: int, write: bool) -> Pages:
-            """(frame, offset in it, length) of each page of a buffer, brought in and pinned;
-            *write*: the device will store there. EFAULT, with nothing pinned."""
-
-        def unpin_user_pages(self, pages: Pages, dirty: bool = False) -> None:
-            """Undo the pins. *dirty*: the device has stored there."""
+        def pin_user_pages(self, addr: int, size: int, write: bool) -> Pinned:
+            """Bring the pages of a buffer in and pin them; *write*: the device will store there.
+            EFAULT, with nothing pinned."""
 
 
 PAGE: Final = 4096
@@ -105,14 +109,14 @@ class FlushPiece(Piece):
 
 
 class DirectPiece(Piece):
-    __slots__ = ("offset", "pages", "space", "write")
+    __slots__ = ("offset", "pins", "space", "write")
 
     def __init__(self, device: BlockDevice, space: PinningSpace, write: bool) -> None:
         super().__init__(device)
         self.space = space
         self.write = write
         """To the disk."""
-        self.pages: Pages = []
+        self.pins: list[Pinned] = []
         self.offset = 0
 
     def start(self, spans: Spans, offset: int) -> None:
@@ -122,43 +126,40 @@ class DirectPiece(Piece):
         for addr, length in spans:
             if not self.pin(addr, length):
                 break
-        size = sum(length for _frame, _offset, length in self.pages)
+        pages = [page for pinned in self.pins for page in pinned.spans]
+        size = sum(length for _frame, _offset, length in pages)
         self.size = size - size % SECTOR
         if not self.size:
             self.settle()
             raise EFAULT
         self.offset = offset
-        self.device.submit(
-            WRITE if self.write else READ, offset // SECTOR, regions(self.pages, self.size), self
-        )
+        operation = WRITE if self.write else READ
+        self.device.submit(operation, offset // SECTOR, regions(pages, self.size), self)
 
     def pin(self, addr: int, length: int) -> bool:
         """Pin a buffer; False if only its beginning, or nothing, could be."""
         space, writes = self.space, not self.write
         try:
-            self.pages += space.pin_user_pages(addr, length, writes)
+            self.pins.append(space.pin_user_pages(addr, length, writes))
             return True
         except EFAULT:
             pass
-        end = addr + length
-        while addr < end:
-            part = min(end - addr, PAGE - addr % PAGE)
+        for at, part in page_steps(addr, length):
             try:
-                self.pages += space.pin_user_pages(addr, part, writes)
+                self.pins.append(space.pin_user_pages(at, part, writes))
             except EFAULT:
                 return False
-            addr += part
         return True
 
     def settle(self) -> None:
-        pages, self.pages = self.pages, []
-        if pages:
-            self.space.unpin_user_pages(pages, not self.write)
+        pins, self.pins = self.pins, []
+        for pinned in pins:
+            pinned.release()
         if self.write and self.size:
             self.device.changed(self.offset, self.size)
 
 
-def regions(pages: Pages, size: int) -> list[tuple[int, int]]:
+def regions(pages: list[tuple[int, int, int]], size: int) -> list[tuple[int, int]]:
     """The first *size* bytes of *pages* as physical regions; neighbours are one region."""
     found: list[tuple[int, int]] = []
     for frame, offset, length in pages:

@@ -77,17 +77,23 @@ class Paged:
             self.frames.ram[frame + offset : frame + offset + part] = data[:part]
             data = data[part:]
 
-    def pin_user_pages(self, addr: int, size: int, write: bool) -> list[tuple[int, int, int]]:
-        found = list(self.steps(addr, size))
-        for frame, _offset, _length in found:
-            self.frames.pin(frame)
-        return found
+    def pin_user_pages(self, addr: int, size: int, write: bool) -> Pinned:
+        return Pinned(self, list(self.steps(addr, size)), write)
 
-    def unpin_user_pages(self, pages: list[tuple[int, int, int]], dirty: bool = False) -> None:
-        for frame, _offset, _length in pages:
-            self.frames.unpin(frame)
-            if dirty:
-                self.dirty.add(frame)
+
+class Pinned:
+    def __init__(self, memory: Paged, spans: list[tuple[int, int, int]], write: bool) -> None:
+        self.memory = memory
+        self.spans = spans
+        self.write = write
+        for frame, _offset, _length in spans:
+            memory.frames.pin(frame)
+
+    def release(self) -> None:
+        for frame, _offset, _length in self.spans:
+            self.memory.frames.unpin(frame)
+            if self.write:
+                self.memory.dirty.add(frame)
 
 
 class Machine:
@@ -231,9 +237,10 @@ def test_without_the_pins_the_race_would_hit_a_stranger(g: Guest) -> None:
     """The test above can fail: with frames given back at once, the DMA lands in their new use."""
     fd = g.open(DIRECT)
     g.memory.map(BUF, PAGE)
-    pages = list(g.memory.steps(BUF, PAGE))
-    g.memory.pin_user_pages = lambda *args: pages  # type: ignore[method-assign]
-    g.memory.unpin_user_pages = lambda *args: None  # type: ignore[method-assign]
+    loose = Pinned(g.memory, list(g.memory.steps(BUF, PAGE)), False)
+    loose.release()
+    loose.release = lambda: None  # type: ignore[method-assign]
+    g.memory.pin_user_pages = lambda *args: loose  # type: ignore[method-assign]
     assert start(g.t, "read", fd, BUF, PAGE) == PARKED
     g.memory.unmap(BUF, PAGE)
     g.memory.map(BUF + 16 * PAGE, PAGE)
