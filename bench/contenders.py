@@ -19,6 +19,7 @@ PINNED = ["taskset", "-c", "0"]
 RUNSC = ["runsc", "--ignore-cgroups", "--network=none", "--platform=ptrace", "do"]
 BWRAP = ["bwrap", "--bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
 PROBE_S = 60
+# Each gets pipes, never /dev/null: runsc gives what its streams are to nobody:nogroup.
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Contender:
             return f"{self.program} is not installed"
         try:
             done = subprocess.run(
-                self.wrap(["true"]), capture_output=True, text=True, timeout=PROBE_S
+                self.wrap(["true"]), input="", capture_output=True, text=True, timeout=PROBE_S
             )
         except subprocess.TimeoutExpired:
             return f"`{self.name} true` did not end within {PROBE_S} s"

@@ -59,7 +59,7 @@ def bounded(argv: list[str], cwd: Path = BUILD) -> tuple[str, float]:
         done = subprocess.run(
             argv,
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            input="",  # a pipe, and not /dev/null: runsc would give it to nobody
             capture_output=True,
             text=True,
             timeout=BOUND_S,
