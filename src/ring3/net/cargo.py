@@ -38,7 +38,7 @@ class Cargo:
     The files are held from the moment a cargo is made until it is taken or dropped.
     """
 
-    __slots__ = ("cred", "facts", "files", "net")
+    __slots__ = ("cred", "facts", "files", "net", "owner")
 
     def __init__(
         self, net: Network, files: tuple[File, ...] = (), cred: Ucred | None = None
@@ -46,6 +46,8 @@ class Cargo:
         self.net = net
         self.files = files
         self.cred = cred
+        self.owner = cred
+        """Whose files under way these are."""
         self.facts: dict[tuple[int, int], int] = {}
         """Of internet datagrams: (level, control message) -> value, for this message alone."""
         for file in files:
@@ -55,13 +57,15 @@ class Cargo:
 
     def copy(self) -> Cargo:
         """Another one with references of its own (MSG_PEEK)."""
-        return Cargo(self.net, self.files, self.cred)
+        made = Cargo(self.net, self.files, self.owner)
+        made.cred = self.cred
+        return made
 
     def take(self) -> tuple[File, ...]:
         """The files with their references, which are the caller's from now on."""
         files, self.files = self.files, ()
         if files:
-            self.net.count_files(self.cred, -len(files))
+            self.net.count_files(self.owner, -len(files))
         return files
 
     def drop(self) -> None:
@@ -72,7 +76,7 @@ class Cargo:
 class Message:
     """What one receive gave."""
 
-    __slots__ = ("address", "cargo", "controls", "data", "flags", "length", "stamp_ns")
+    __slots__ = ("address", "cargo", "controls", "data", "ended", "flags", "length", "stamp_ns")
 
     def __init__(self, data: bytes, address: bytes = b"", flags: int = 0) -> None:
         self.data = data
@@ -82,6 +86,8 @@ class Message:
         """The sender's sockaddr, b"" if the socket tells none."""
         self.flags = flags
         """MSG_TRUNC, MSG_EOR, MSG_OOB."""
+        self.ended = False
+        """No message: the end of them, where that is known."""
         self.cargo: Cargo | None = None
         self.controls: list[tuple[int, int, bytes]] = []
         """Further control messages: (level, type, content)."""

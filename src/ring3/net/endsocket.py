@@ -105,6 +105,7 @@ class EndSocket(Socket):
             or self.pushback
             or self.type != SOCK_STREAM
             or LOW_WATER in self.options
+            or PASSES_CRED in self.options
         ):
             return None
         return self.end.take(size)
@@ -112,7 +113,8 @@ class EndSocket(Socket):
     def give(self, data: bytes) -> int | None:
         if self.state != CONNECTED or self.error or self.type != SOCK_STREAM:
             return None
-        if self.peer is not None and PASSES_CRED in self.peer.options:
+        peer = self.peer
+        if PASSES_CRED in self.options or (peer is not None and PASSES_CRED in peer.options):
             return None
         return self.end.give(data)
 

@@ -19,8 +19,9 @@ from ring3.abi.poll import (
 from ring3.abi.socket import MSG_OOB, SO_RCVBUF, SO_RCVLOWAT, SOCK_STREAM, SOL_SOCKET
 from ring3.net.cargo import Cargo, Message
 from ring3.net.end import READABLE
+from ring3.net.inbox import SHUT_BOTH, SHUT_READ, SHUT_WRITE, Chunk
 from ring3.net.link import DATA, FIN, RST, URGENT, Frame
-from ring3.net.ownend import SHUT_BOTH, SHUT_READ, SHUT_WRITE, Chunk, OwnEnd
+from ring3.net.ownend import OwnEnd
 
 if TYPE_CHECKING:
     from typing import Self
@@ -120,6 +121,12 @@ class OwnTcpEnd(OwnEnd):
             return
         self.put(Chunk(frame.data, len(frame.data)), frame.kind == URGENT)
 
+    def displace(self, mark: Chunk) -> None:
+        if self.at_mark() and not self.inline:
+            self.drop_first()  # is lost (tcp_check_urg)
+        else:
+            mark.start = 0  # is read like any other, though it may have been already
+
     def break_off(self) -> None:
         """Reset both sides."""
         other = self.other
@@ -172,7 +179,7 @@ class OwnTcpEnd(OwnEnd):
             mask |= POLLRDHUP | READABLE
         if self.queue and self.unread_bytes() >= self.target:
             mask |= READABLE
-        if self.mark is not None and self.urgent:
+        if self.urgent:
             mask |= POLLPRI
         if self.shut & SHUT_WRITE or self.roomy:
             mask |= POLLOUT | POLLWRNORM

@@ -15,7 +15,8 @@ from ring3.abi.poll import (
 from ring3.abi.socket import MSG_OOB, SOCK_STREAM
 from ring3.net.cargo import Cargo
 from ring3.net.end import READABLE
-from ring3.net.ownend import SHUT_BOTH, SHUT_READ, SHUT_WRITE, Chunk, OwnEnd
+from ring3.net.inbox import SHUT_BOTH, SHUT_READ, SHUT_WRITE, Chunk
+from ring3.net.ownend import OwnEnd
 from ring3.net.truesize import PIECE, message_cost, stream_cost
 
 
@@ -92,7 +93,7 @@ class OwnUnixEnd(OwnEnd):
             mask |= POLLRDHUP | READABLE
         if self.queue:
             mask |= READABLE
-        if self.mark is not None:
+        if self.urgent:
             mask |= POLLPRI
         if self.used * 4 <= self.limit:
             mask |= POLLOUT | POLLWRNORM | POLLWRBAND
@@ -116,7 +117,8 @@ class OwnUnixEnd(OwnEnd):
         other = self.other
         if other is not None and not other.gone:
             other.shut = SHUT_BOTH
-            if any(map(len, self.queue)):
+            queue = self.queue
+            if len(queue) > 1 or (queue and len(queue[0])):  # an empty first one does not count
                 other.error = ECONNRESET.number
             self.purge()
             other.wake()

@@ -10,15 +10,13 @@ from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.socket import (
     AF_UNIX,
     MSG_OOB,
-    SO_PASSCRED,
     SOCK_DGRAM,
     SOCK_SEQPACKET,
     SOCK_STREAM,
-    SOL_SOCKET,
 )
 from ring3.net.address import store_unix
 from ring3.net.cargo import Cargo, Message, Ucred
-from ring3.net.endsocket import CLOSED, CONNECTED, LISTENING
+from ring3.net.endsocket import CLOSED, CONNECTED, LISTENING, PASSES_CRED
 from ring3.net.socket import SHUT_READ, Socket, WouldBlock
 from ring3.net.stream import StreamSocket
 from ring3.net.unixdgram import UnixDatagram
@@ -30,6 +28,10 @@ if TYPE_CHECKING:
     from ring3.net.end import End
     from ring3.net.network import Network
 
+NOBODY: Final = Ucred(0, 0, 0)
+"""Who sent the end of the data."""
+UNSIGNED: Final = Ucred(0, 65534, 65534)
+"""Who sent what was sent before anybody wanted to know."""
 PAIR_ONLY: Final = "an end of a datagram socketpair reaches nobody but the other end"
 
 
@@ -81,9 +83,7 @@ class UnixStream(StreamSocket):
 
     def child(self, client: StreamSocket, end: End) -> UnixStream:
         made = UnixStream(self.net, self.type, 0, self.creator, end, self.named)
-        made.options = {
-            key: value for key, value in self.options.items() if key == (SOL_SOCKET, SO_PASSCRED)
-        }
+        made.options = {key: value for key, value in self.options.items() if key == PASSES_CRED}
         return made
 
     # --- data --------------------------------------------------------------------------------
@@ -95,15 +95,19 @@ class UnixStream(StreamSocket):
         message = super().recv(size, flags)
         if self.partner_name:
             message.address = store_unix(self.partner_name)
+        if message.ended and self.type == SOCK_SEQPACKET:
+            return message
         if (writer := self.writer) is not None:
             cargo = message.cargo = message.cargo or Cargo(self.net)
-            cargo.cred = cargo.cred or writer
+            cargo.cred = NOBODY if message.ended else cargo.cred or writer
         return message
 
     @property
     def writer(self) -> Ucred | None:
+        if not self.options.get(PASSES_CRED):
+            return None
         # Plain writes may go past the kernel: they count as made by whoever holds the other end.
-        return self.partner if self.options.get((SOL_SOCKET, SO_PASSCRED)) else None
+        return UNSIGNED if self.net.own else self.partner
 
     @property
     def partner_name(self) -> bytes:
@@ -118,7 +122,9 @@ class UnixStream(StreamSocket):
             raise EOPNOTSUPP
         if to is not None and self.type == SOCK_DGRAM and to is not self.peer:
             raise EOPNOTSUPP(PAIR_ONLY)
-        if cargo is not None and not self.tells(cargo):
+        if self.net.own:
+            cargo = self.signed(cargo)
+        elif cargo is not None and not self.tells(cargo):
             cargo.drop()
             cargo = None
         try:
@@ -126,6 +132,21 @@ class UnixStream(StreamSocket):
         except ECONNREFUSED:
             self.peer = None  # an end of a datagram pair learns that the other is gone
             raise
+
+    @property
+    def passing(self) -> bool:
+        """Messages have to say who sent them (unix_may_passcred)."""
+        peer = self.peer
+        theirs = peer.options.get(PASSES_CRED) if peer is not None else 0
+        return bool(theirs or self.options.get(PASSES_CRED))
+
+    def signed(self, cargo: Cargo | None) -> Cargo | None:
+        """*cargo* with who sent it, if anybody wants to know, and without if not."""
+        if self.passing:
+            return cargo or Cargo(self.net, cred=self.creator)
+        if cargo is not None:
+            cargo.cred = None
+        return cargo if cargo is not None and cargo.files else None
 
     def tells(self, cargo: Cargo) -> bool:
         """False for a cargo that says nothing the other end does not know."""
@@ -136,7 +157,7 @@ class UnixStream(StreamSocket):
             return False
         if isinstance(peer, StreamSocket) and cargo.cred.same(peer.partner):
             return False
-        return bool(peer.options.get((SOL_SOCKET, SO_PASSCRED)))
+        return bool(peer.options.get(PASSES_CRED))
 
     # --- names and the end -------------------------------------------------------------------
     def getsockname(self) -> bytes:

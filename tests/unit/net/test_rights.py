@@ -148,7 +148,8 @@ def test_a_native_read_drops_files_too() -> None:
     assert bound is not None and os.read(bound, 1) == b"1"
     data, controls, _flags = w.recvmsg(b, 10, 100)
     assert data == b"2" and len(files(controls)) == 1
-    assert not w.network.ends.cargo and w.network.in_flight[0] == 0
+    ends: Any = w.network.ends
+    assert not ends.cargo and w.network.in_flight[0] == 0
     assert w.task.fds.files[lost].refs == 1
     assert w.recv(y, 1) == "EAGAIN"
     w.done()
@@ -170,9 +171,10 @@ def test_credentials(kind: int) -> None:
     same(scenario)
 
 
-def test_who_sent_it() -> None:
+@pytest.mark.parametrize("own", [False, True])
+def test_who_sent_it(own: bool) -> None:
     """Pids and uids are the guest's own."""
-    w = Guest()
+    w = Guest(own=own)
     a, b = w.pair(S.SOCK_STREAM)
     w.setopt(b, S.SOL_SOCKET, S.SO_PASSCRED, 1)
     other = w.kitchen.task(fds=w.task.fds)
@@ -188,8 +190,9 @@ def test_who_sent_it() -> None:
     w.done()
 
 
-def test_forged_credentials() -> None:
-    w = Guest()
+@pytest.mark.parametrize("own", [False, True])
+def test_forged_credentials(own: bool) -> None:
+    w = Guest(own=own)
     a, _b = w.pair(S.SOCK_STREAM)
     root = w.task.cred
     w.task.cred = root.but(euid=1000, effective=0)

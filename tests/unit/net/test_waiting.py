@@ -54,9 +54,9 @@ class Waiting(Guest):
         return self.start(name, *args, task=task)
 
 
-@pytest.fixture
-def w() -> Iterator[Waiting]:
-    world = Waiting()
+@pytest.fixture(params=[False, True], ids=["host", "own"])
+def w(request: pytest.FixtureRequest) -> Iterator[Waiting]:
+    world = Waiting(own=request.param)
     yield world
     world.done()
 
@@ -261,8 +261,9 @@ def test_recvmmsg_waits_for_all(w: Waiting) -> None:
     assert w.begin(reader, "recvmmsg", b, area, 2, 0x10000, None) == 1  # MSG_WAITFORONE
 
 
-def test_the_host_descriptor_is_the_data_path(w: Waiting) -> None:
+def test_the_host_descriptor_is_the_data_path() -> None:
     """What the native machine does: read and write on bind_fd mean the same as the calls."""
+    w = Waiting()
     fd, address = listener(w)
     client = w.socket(S.AF_INET, S.SOCK_STREAM)
     before = w.task.fds.files[client].bind_fd
@@ -281,11 +282,31 @@ def test_the_host_descriptor_is_the_data_path(w: Waiting) -> None:
     assert os.read(ours, 10) == b""
     w.close(server)
     assert select.select([ours], [], [], 1)[0]
+    w.done()
 
 
-def test_nothing_is_left_of_closed_sockets() -> None:
+def test_own_sockets_need_no_host() -> None:
+    """On a machine that cannot bind no socket has a descriptor of the host."""
     before = set(os.listdir("/proc/self/fd"))
-    w = Waiting()
+    w = Waiting(own=True)
+    besides = set(os.listdir("/proc/self/fd")) - before
+    for family in (S.AF_INET, S.AF_UNIX):
+        fd, address = listener(w, family)
+        client = w.socket(family, S.SOCK_STREAM)
+        assert w.syscall("connect", client, address, len(address)) == 0
+        w.accept(fd)
+    for kind in (S.SOCK_STREAM, S.SOCK_SEQPACKET, S.SOCK_DGRAM):
+        w.pair(kind)
+    w.bind(w.socket(S.AF_INET, S.SOCK_DGRAM), S.AF_INET, ("127.0.0.1", 0))
+    assert all(file.bind_fd is None for file in w.task.fds.files.values())
+    assert set(os.listdir("/proc/self/fd")) - before == besides
+    w.done()
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_nothing_is_left_of_closed_sockets(own: bool) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    w = Waiting(own=own)
     for family in (S.AF_INET, S.AF_UNIX):
         fd, address = listener(w, family)
         for _ in range(5):
