@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket as host
 import struct
 
 from ring3.abi import socket as so
 from ring3.abi.hints import TYPE_CHECKING
+from ring3.core.light import socket as host
 from ring3.trace.kinds import KINDS, enters, exits, kind, kind_of, shapes
 from ring3.trace.names import names
 from ring3.trace.text import addr, hexed, signed
