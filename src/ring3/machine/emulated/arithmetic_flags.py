@@ -1,7 +1,7 @@
 """CF, PF, AF, ZF, SF and OF from the operation that last set them.
 
 The engine keeps the arithmetic flags lazily (QEMU's target/i386/cc_helper): ``cc_op`` names the
-operation and its width, ``cc_dst`` holds the result, ``cc_src`` and ``cc_src2`` what else is needed.
+operation and its width, ``cc_dst`` holds the result, ``cc_src`` and ``cc_src2`` the rest.
 Computing them here lets a saved processor be read without the engine. Their meaning is the SDM's,
 Vol. 1, 3.4.3.1 and the instructions' "Flags Affected" sections.
 """
@@ -49,11 +49,11 @@ def _carries(
     narrow = src & mask
     if kind == _MUL:
         return src != 0, 0, top if src else 0
-    if kind == _ADD or kind == _ADC:
+    if kind in (_ADD, _ADC):
         first = (dst - narrow - (src2 if kind == _ADC else 0)) & mask
         carry = dst <= narrow if kind == _ADC and src2 else dst < narrow
         return carry, dst ^ first ^ narrow, (first ^ narrow ^ mask) & (first ^ dst)
-    if kind == _SUB or kind == _SBB:
+    if kind in (_SUB, _SBB):
         first = (dst + narrow + (src2 if kind == _SBB else 0)) & mask
         carry = first <= narrow if kind == _SBB and src2 else first < narrow
         return carry, dst ^ first ^ narrow, (first ^ narrow) & (first ^ dst)

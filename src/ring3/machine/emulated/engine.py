@@ -21,6 +21,7 @@ from .entry_code import EXCEPTION_TABLE, SYMBOLS
 from .image import (
     AC,
     HF_INHIBIT_IRQ,
+    HF_SMAP,
     IF,
     R10,
     RAX,
@@ -31,10 +32,11 @@ from .image import (
     RIP,
     RSI,
     RSP,
+    TF,
     CpuImage,
 )
 from .kernel_map import KernelMap
-from .transitions import GP, HAS_ERROR, PAGE_FAULT, UD, Shutdown, Transitions
+from .transitions import DB, GP, HAS_ERROR, PAGE_FAULT, UD, Shutdown, Transitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +49,9 @@ SWITCHES_PER_FLUSH: Final = 64
 """The engine's TLB grows only when flushed: a flush now and then makes random access faster."""
 _LOW32: Final = 0xFFFFFFFF
 _CR4_TSD: Final = 4
+_PF_PRESENT, _PF_USER = 1, 4
+_STEP, _STEP_TF, _STEP_IRET = 1, 2, 4
+"""A step without SMAP is under way; TF was set anyway; the instruction is IRET."""
 
 
 class Engine:
@@ -67,6 +72,7 @@ class Engine:
         self._granted = 0
         self._switches = 0
         self._refused: bytes | None = None
+        self._stepping = 0
         self.kernel = KernelMap(self.ram)
         board = self._board = boot.Board(self._memory, ram_size, self.kernel.root, plain)
         self.uc = board.uc
@@ -101,6 +107,8 @@ class Engine:
             if self._refused is not None:
                 self._refuse_port()
                 continue
+            if self._stepping and not self._step_undo() & _STEP_TF:
+                self.cpu.rflags &= ~TF
             port = cell[hooks.PORT]
             if port >= 0:
                 self.port = port
@@ -329,7 +337,18 @@ class Engine:
     def _guard(self, function: Callable[..., None], result: Any = None) -> Callable[..., Any]:
         """A callback for C: what it raises stops the board instead of vanishing."""
 
-        def callback(*arguments: Any) -> Any:
+        if self.live:
+
+            def direct(*arguments: Any) -> Any:
+                try:
+                    function(*arguments)
+                except BaseException as error:
+                    self._die(error)
+                return result
+
+            return direct
+
+        def copied(*arguments: Any) -> Any:
             try:
                 self._pull()
                 function(*arguments)
@@ -338,7 +357,7 @@ class Engine:
                 self._die(error)
             return result
 
-        return callback
+        return copied
 
     def _die(self, error: BaseException) -> None:
         kind = "" if isinstance(error, Shutdown) else f"{type(error).__name__}: "
@@ -350,19 +369,50 @@ class Engine:
             return
         cpu = self.cpu
         cpu.forget_exception()
+        if self._stepping and self._step_done(vector):
+            return
         if cpu.is_software_interrupt:
             self.transitions.deliver(
                 vector, software=True, rip=cpu.next_rip, fault_rip=self._q[RIP]
             )
             return
         error = cpu.error_code if vector in HAS_ERROR else None
-        if vector == PAGE_FAULT and error is not None and not error & 4 and cpu.cpl == 3:
-            if self._spurious(error):
+        if vector == PAGE_FAULT and error is not None and not error & _PF_USER and cpu.cpl == 3:
+            if error & _PF_PRESENT and cpu.cr2 < at.USER_END:
+                self._step_without_smap()
                 return
+            error |= _PF_USER
         self.transitions.deliver(vector, error)
 
-    def _spurious(self, error: int) -> bool:
-        return False
+    # --- far transfers within ring 3 --------------------------------------------------------------
+    # RETF, IRET and far calls reach the user's stack as if they were supervisor accesses: the
+    # engine lets SMAP refuse them (error 1 or 3 at CPL 3), and reports a missing page as the
+    # kernel's. The instruction is run again with SMAP off, under TF, whose #DB switches it on.
+
+    def _step_without_smap(self) -> None:
+        cpu = self.cpu
+        flags = cpu.rflags
+        self._stepping = _STEP | (_STEP_TF if flags & TF else 0)
+        if self.transitions.peek(cpu.rip, 2).lstrip(b"\x48\x66")[:1] == b"\xcf":
+            self._stepping |= _STEP_IRET
+        cpu.hflags &= ~HF_SMAP
+        cpu.rflags = flags | TF
+
+    def _step_undo(self) -> int:
+        cpu = self.cpu
+        state = self._stepping
+        self._stepping = 0
+        cpu.hflags |= HF_SMAP
+        return state
+
+    def _step_done(self, vector: int) -> bool:
+        """An event ended the step; whether it is thereby dealt with."""
+        cpu = self.cpu
+        state = self._step_undo()
+        done = vector == DB
+        if not (done and state & _STEP_IRET):  # IRET has loaded TF from the stack
+            cpu.rflags = cpu.rflags & ~TF | (TF if state & _STEP_TF else 0)
+        return done and not state & _STEP_TF
 
     def _invalid(self, _uc: int, _user: int) -> None:
         if self._refused is None:

@@ -37,6 +37,7 @@ HF_CS32: Final = 1 << 4
 HF_SS32: Final = 1 << 5
 HF_ADDSEG: Final = 1 << 6
 HF_CS64: Final = 1 << 15
+HF_SMAP: Final = 1 << 23
 
 # The head of the structure, as bytes; unchanged since QEMU 1.0 and checked by Offsets.
 _EFLAGS: Final = 136
@@ -50,6 +51,8 @@ _SEGS: Final = 184
 _SEG_SIZE: Final = 24
 _CR: Final = _SEGS + 10 * _SEG_SIZE
 
+CS_AND_SS: Final = slice(_SEGS + _SEG_SIZE * CS, _SEGS + _SEG_SIZE * (SS + 1))
+"""The bytes of two neighbours that some transitions load together."""
 CC_EFLAGS: Final = 1
 """cc_op: the flags are in cc_src as they stand, no operation is left to compute them from."""
 ALL: Final = 0xFFFFFFFFFFFFFFFF
@@ -91,6 +94,14 @@ class Offsets:
         "sysenter_esp",
         "xmm",
     )
+
+    star: int
+    lstar: int
+    cstar: int
+    sfmask: int
+    kernel_gs_base: int
+    sysenter_esp: int
+    sysenter_eip: int
 
     def __init__(
         self,

@@ -15,8 +15,8 @@ from ring3.abi.hints import TYPE_CHECKING, Final
 from . import segments
 from .image import (
     AC,
-    ALL,
     CS,
+    CS_AND_SS,
     EFER_SCE,
     GDT,
     HF_ADDSEG,
@@ -52,7 +52,10 @@ HAS_ERROR: Final = frozenset((8, 10, 11, 12, 13, 14, 17, 21, 29, 30))
 CONTRIBUTORY: Final = frozenset((DE, TS, NP, STACK, GP))
 """Vol. 3A, Table 6-4."""
 
-_GATE: Final = struct.Struct("<HHBBHI")
+_TWO_WORDS: Final = struct.Struct("<2Q")
+_FRAMES: Final = {size: struct.Struct(f"<{size}Q") for size in (4, 5, 6)}
+HF_LONG: Final = HF_CS32 | HF_SS32 | HF_CS64
+"""hflags of 64-bit code."""
 _PRESENT, _WRITABLE, _USER, _LARGE = 1, 2, 4, 0x80
 _FRAME: Final = 0x000FFFFFFFFFF000
 
@@ -67,6 +70,40 @@ class Fault(Exception):
         self.cr2 = cr2
 
 
+class Gate:
+    """A decoded interrupt or trap gate together with its code segment."""
+
+    __slots__ = ("base", "clears", "dpl", "flags", "ist", "limit", "offset", "selector")
+
+    def __init__(self, low: int, high: int, descriptor: int, dpl: int) -> None:
+        self.offset = low & 0xFFFF | (low >> 48) << 16 | high << 32
+        self.ist = low >> 32 & 7
+        self.dpl = dpl
+        """The CPL to run at."""
+        self.selector = low >> 16 & 0xFFFC | dpl
+        first, second = descriptor & 0xFFFFFFFF, descriptor >> 32
+        self.base = segments.base_of(first, second)
+        self.limit = segments.limit_of(first, second)
+        self.flags = second
+        self.clears = TF | VM | RF | NT | (0 if low >> 40 & 1 else IF)
+
+
+def _code_privilege(selector: int, descriptor: int, cpl: int, ext: int) -> int:
+    """The new CPL for a gate's code segment, or the fault it deserves.
+
+    It must be a code segment of DPL <= CPL, 64-bit, present.
+    """
+    second = descriptor >> 32
+    error = (selector & 0xFFFC) + ext
+    if second & 0x1800 != 0x1800 or (second >> 13 & 3) > cpl:
+        raise Fault(GP, error)
+    if not second & 0x200000 or second & 0x400000:
+        raise Fault(GP, error)
+    if not second & 0x8000:
+        raise Fault(NP, error)
+    return cpl if second & 0x400 else second >> 13 & 3
+
+
 class Shutdown(Exception):
     """A third fault: the processor stops (Vol. 3A, 6.15, "Interrupt 8")."""
 
@@ -74,13 +111,16 @@ class Shutdown(Exception):
 class Transitions:
     """The model, bound to one processor and its RAM."""
 
-    __slots__ = ("_kernel_pages", "cpu", "probe", "ram")
+    __slots__ = ("_flat", "_gates", "_kernel_pages", "_size", "cpu", "probe", "ram")
 
     def __init__(self, cpu: CpuImage, ram: memoryview) -> None:
         self.cpu = cpu
         self.ram = ram
         self.probe: Probe | None = None
+        self._size = len(ram)
         self._kernel_pages: dict[int, int] = {}
+        self._flat: dict[int, bytes] = {}
+        self._gates: dict[tuple[int, int, int, int], Gate] = {}
 
     # --- memory, as the CPU reaches it for its own purposes ---------------------------------------
 
@@ -95,18 +135,18 @@ class Transitions:
         SMAP refuses them user pages even with AC set (Vol. 3A, 4.6.1).
         """
         offset = address - DIRECT_MAP
-        if 0 <= offset < len(self.ram):
+        if 0 <= offset < self._size:
             return offset
         page = address >> 12
         known = self._kernel_pages.get(page)
         if known is not None:
             return known | address & 0xFFF
-        table = self.cpu.cr3 & _FRAME
+        table: int = self.cpu.cr3 & _FRAME
         user = True
         writable = True
         for shift in (39, 30, 21, 12):
-            at = table + 8 * (address >> shift & 511)
-            entry = int.from_bytes(self.ram[at : at + 8], "little")
+            place = table + 8 * (address >> shift & 511)
+            entry = int.from_bytes(self.ram[place : place + 8], "little")
             if not entry & _PRESENT:
                 raise Fault(PAGE_FAULT, _WRITABLE if write else 0, address)
             user = user and bool(entry & _USER)
@@ -121,8 +161,25 @@ class Transitions:
             self._kernel_pages[page] = table
         return table | address & 0xFFF
 
-    def _load(self, form: struct.Struct, address: int) -> tuple[int, ...]:
-        return form.unpack_from(self.ram, self.physical(address, False))
+    def peek(self, address: int, size: int) -> bytes:
+        """Memory as a debugger sees it, without rights; short where nothing is mapped."""
+        out = bytearray()
+        while len(out) < size:
+            table: int = self.cpu.cr3 & _FRAME
+            for shift in (39, 30, 21, 12):
+                place = table + 8 * (address >> shift & 511)
+                entry = int.from_bytes(self.ram[place : place + 8], "little")
+                if not entry & _PRESENT:
+                    return bytes(out)
+                table = entry & _FRAME
+                if entry & _LARGE and shift > 12:
+                    table += address & (1 << shift) - 1 & ~0xFFF
+                    break
+            start = table | address & 0xFFF
+            part = self.ram[start : min(start + size - len(out), table + 0x1000)]
+            out += part
+            address += len(part)
+        return bytes(out)
 
     # --- IDT: exceptions, INT n, external interrupts ----------------------------------------------
 
@@ -189,80 +246,69 @@ class Transitions:
         (6.14.4, 6.14.5).
         """
         cpu = self.cpu
+        q = cpu.q
+        cpl = cpu.cpl
+        gate = self._gate(vector, software, ext, cpl)
+        old = cpu.registers() if self.probe is not None else None
+        rsp = q[RSP]
+        top = rsp
+        reads: list[tuple[str, int, int]] = []
+        if gate.dpl < cpl or gate.ist:
+            top = self._stack_from_tss(gate.dpl, gate.ist, ext, reads)
+        sp = top & ~15
+        frame = [rip, cpu.cs, flags, rsp, cpu.ss]
+        if error is not None:
+            frame.insert(0, error)
+        writes = self._push(sp, frame)
+        if gate.dpl < cpl:
+            # A null selector whose RPL is the new CPL (6.14.4).
+            cpu.set_segment(SS, gate.dpl, 0, 0, gate.dpl << 13)
+        q[RSP] = sp - 8 * len(frame)
+        cpu.set_segment(CS, gate.selector, gate.base, gate.limit, gate.flags)
+        cpu.hflags = cpu.hflags & ~(HF_CPL | HF_ADDSEG | HF_INHIBIT_IRQ) | HF_LONG | gate.dpl
+        cpu.rflags = flags & ~gate.clears
+        q[RIP] = gate.offset
+        if old is not None and self.probe is not None:
+            kind = "irq" if external else "int" if software else "exception"
+            where = cpu.idt_base + 16 * vector
+            reads.insert(0, ("IDT", where, gate.offset))
+            self._tell(kind, vector, error, old, reads, writes)
+
+    def _gate(self, vector: int, software: bool, ext: int, cpl: int) -> Gate:
+        """Read and check the gate for *vector* and its code segment.
+
+        Memory is read each time; the decoded form of the same words is remembered.
+        """
+        cpu = self.cpu
         base, limit = cpu.segment(IDT)[1:3]
         index = vector * 8 + 2 + ext
         if vector * 16 + 15 > limit:
             raise Fault(GP, index)
-        low, selector, ist, access, middle, high = self._load(_GATE, base + 16 * vector)
-        kind = access & 0x1F
+        low, high = _TWO_WORDS.unpack_from(self.ram, self.physical(base + 16 * vector, False))
+        kind = low >> 40 & 0x1F
         if kind not in (segments.INTERRUPT_GATE, segments.TRAP_GATE):
             raise Fault(GP, index)
-        cpl = cpu.cpl
-        if software and (access >> 5 & 3) < cpl:
+        if software and (low >> 45 & 3) < cpl:
             raise Fault(GP, index)
-        if not access & 0x80:
+        if not low >> 47 & 1:
             raise Fault(NP, index)
-        first, second, dpl = self._code_segment(selector, cpl, ext)
-        old = cpu.registers() if self.probe is not None else None
-        rsp = cpu.q[RSP]
-        old_ss = cpu.ss
-        old_cs = cpu.cs
-        ist &= 7
-        top = rsp
-        reads: list[tuple[str, int, int]] = []
-        if dpl < cpl or ist:
-            top = self._stack_from_tss(dpl, ist, ext, reads)
-        sp = top & ~15
-        frame = [old_ss, rsp, flags, old_cs, rip]
-        if error is not None:
-            frame.append(error)
-        writes = self._push(sp, frame)
-        sp -= 8 * len(frame)
-        if dpl < cpl:
-            cpu.set_segment(SS, dpl, 0, 0, dpl << 13)  # null with RPL = new CPL (6.14.4)
-        cpu.q[RSP] = sp
-        offset = low | middle << 16 | high << 32
-        self._load_code(selector & ~3 | dpl, first, second, dpl)
-        flags &= ~(TF | VM | RF | NT)
-        if not kind & 1:
-            flags &= ~IF
-        cpu.rflags = flags
-        cpu.q[RIP] = offset
-        if old is not None and self.probe is not None:
-            self.probe(
-                "entry",
-                {
-                    "kind": "irq" if external else "int" if software else "exception",
-                    "vector": vector,
-                    "error": error,
-                    "before": old,
-                    "after": cpu.registers(),
-                    "reads": [("IDT", base + 16 * vector, offset), *reads],
-                    "writes": writes,
-                },
-            )
+        selector = low >> 16 & 0xFFFF
+        descriptor = self._descriptor(selector, ext)
+        key = (low, high & 0xFFFFFFFF, descriptor, cpl)
+        gate = self._gates.get(key)
+        if gate is None:
+            dpl = _code_privilege(selector, descriptor, cpl, ext)
+            gate = self._gates[key] = Gate(low, key[1], descriptor, dpl)
+        return gate
 
-    def _code_segment(self, selector: int, cpl: int, ext: int) -> tuple[int, int, int]:
-        """Check the gate's code segment: (descriptor's two halves, the new CPL)."""
+    def _descriptor(self, selector: int, ext: int) -> int:
         if not selector & 0xFFFC:
             raise Fault(GP, ext)
-        first, second = self._descriptor(selector, ext)
-        # A code segment, of DPL <= CPL, 64-bit, present.
-        if second & 0x1800 != 0x1800 or (second >> 13 & 3) > cpl:
-            raise Fault(GP, (selector & 0xFFFC) + ext)
-        if not second & 0x200000 or second & 0x400000:
-            raise Fault(GP, (selector & 0xFFFC) + ext)
-        if not second & 0x8000:
-            raise Fault(NP, (selector & 0xFFFC) + ext)
-        return first, second, cpl if second & 0x400 else second >> 13 & 3
-
-    def _descriptor(self, selector: int, ext: int) -> tuple[int, int]:
         base, limit = self.cpu.segment(GDT)[1:3]
         if selector & 4 or (selector & 0xFFF8) + 7 > limit:  # no LDT here
             raise Fault(GP, (selector & 0xFFFC) + ext)
         at = self.physical(base + (selector & 0xFFF8), False)
-        first, second = struct.unpack_from("<II", self.ram, at)
-        return first, second
+        return int.from_bytes(self.ram[at : at + 8], "little")
 
     def _stack_from_tss(
         self, dpl: int, ist: int, ext: int, reads: list[tuple[str, int, int]]
@@ -279,28 +325,18 @@ class Transitions:
         return top
 
     def _push(self, sp: int, words: list[int]) -> list[tuple[int, int]]:
-        """Push *words* below *sp*, all or nothing: a fault leaves no register changed."""
+        """Store *words*, the last pushed first, below *sp*; a fault leaves no register changed."""
         ram = self.ram
-        size = 8 * len(words)
-        bottom = sp - size
+        bottom = sp - 8 * len(words)
         if bottom >> 12 == (sp - 1) >> 12:
-            at = self.physical(bottom, True)
-            struct.pack_into(f"<{len(words)}Q", ram, at, *[w & ALL for w in reversed(words)])
+            _FRAMES[len(words)].pack_into(ram, self.physical(bottom, True), *words)
         else:
-            for position, word in enumerate(words):
-                at = self.physical(sp - 8 - 8 * position, True)
-                ram[at : at + 8] = (word & ALL).to_bytes(8, "little")
+            for position in range(len(words) - 1, -1, -1):
+                at = self.physical(bottom + 8 * position, True)
+                ram[at : at + 8] = words[position].to_bytes(8, "little")
         if self.probe is None:
             return []
-        return [(sp - 8 - 8 * position, word) for position, word in enumerate(words)]
-
-    def _load_code(self, selector: int, first: int, second: int, cpl: int) -> None:
-        cpu = self.cpu
-        cpu.set_segment(
-            CS, selector, segments.base_of(first, second), segments.limit_of(first, second), second
-        )
-        flags = cpu.hflags & ~(HF_CPL | HF_ADDSEG | HF_INHIBIT_IRQ)
-        cpu.hflags = flags | HF_CS32 | HF_SS32 | HF_CS64 | cpl
+        return [(bottom + 8 * i, words[i]) for i in range(len(words) - 1, -1, -1)]
 
     # --- ports ------------------------------------------------------------------------------------
 
@@ -337,15 +373,13 @@ class Transitions:
         flags = cpu.rflags
         q[RCX] = q[RIP] + 2
         q[R11] = flags & ~RF
-        selector = q[at.star] >> 32 & 0xFFFC
-        cpu.set_segment(CS, selector, 0, segments.FLAT_LIMIT, segments.KERNEL_CS_FLAGS)
-        cpu.set_segment(SS, selector + 8, 0, segments.FLAT_LIMIT, segments.KERNEL_DS_FLAGS)
-        cpu.hflags = flags32 & ~(HF_CPL | HF_INHIBIT_IRQ | HF_ADDSEG) | HF_CS32 | HF_SS32
+        self._flat_segments(q[at.star] >> 32 & 0xFFFC)
+        cpu.hflags = flags32 & ~(HF_CPL | HF_INHIBIT_IRQ | HF_ADDSEG) | HF_LONG
         cpu.rflags = flags & ~q[at.sfmask] & ~RF
         q[RIP] = q[at.lstar]
         if before is not None and self.probe is not None:
             reads = [(n, 0, getattr(cpu, n)) for n in ("efer", "star", "lstar", "sfmask")]
-            self._tell("syscall", before, reads)
+            self._tell("syscall", None, None, before, reads, [])
         return True
 
     def sysenter(self) -> None:
@@ -360,30 +394,47 @@ class Transitions:
             return
         before = cpu.registers() if self.probe is not None else None
         flags = cpu.rflags
-        cpu.set_segment(CS, selector, 0, segments.FLAT_LIMIT, segments.KERNEL_CS_FLAGS)
-        cpu.set_segment(SS, selector + 8, 0, segments.FLAT_LIMIT, segments.KERNEL_DS_FLAGS)
-        flags32 = cpu.hflags & ~(HF_CPL | HF_INHIBIT_IRQ | HF_ADDSEG)
-        cpu.hflags = flags32 | HF_CS32 | HF_SS32 | HF_CS64
+        self._flat_segments(selector)
+        cpu.hflags = cpu.hflags & ~(HF_CPL | HF_INHIBIT_IRQ | HF_ADDSEG) | HF_LONG
         cpu.rflags = flags & ~(VM | IF | RF)
         cpu.q[RSP] = cpu.sysenter_esp
         cpu.q[RIP] = cpu.sysenter_eip
         if before is not None and self.probe is not None:
             reads = [("sysenter_cs", 0, selector), ("sysenter_esp", 0, cpu.sysenter_esp),
                      ("sysenter_eip", 0, cpu.sysenter_eip)]  # fmt: skip
-            self._tell("sysenter", before, reads)
+            self._tell("sysenter", None, None, before, reads, [])
 
-    def _tell(self, kind: str, before: dict[str, int], reads: list[tuple[str, int, int]]) -> None:
+    def _flat_segments(self, selector: int) -> None:
+        """Load CS and SS as SYSCALL and SYSENTER do: fixed descriptors, nothing is read."""
+        flat = self._flat.get(selector)
+        if flat is not None:
+            self.cpu.b[CS_AND_SS] = flat
+            return
+        cpu = self.cpu
+        cpu.set_segment(CS, selector, 0, segments.FLAT_LIMIT, segments.KERNEL_CS_FLAGS)
+        cpu.set_segment(SS, selector + 8, 0, segments.FLAT_LIMIT, segments.KERNEL_DS_FLAGS)
+        self._flat[selector] = bytes(cpu.b[CS_AND_SS])
+
+    def _tell(
+        self,
+        kind: str,
+        vector: int | None,
+        error: int | None,
+        before: dict[str, int],
+        reads: list[tuple[str, int, int]],
+        writes: list[tuple[int, int]],
+    ) -> None:
         assert self.probe is not None
         self.probe(
             "entry",
             {
                 "kind": kind,
-                "vector": None,
-                "error": None,
+                "vector": vector,
+                "error": error,
                 "before": before,
                 "after": self.cpu.registers(),
                 "reads": reads,
-                "writes": [],
+                "writes": writes,
             },
         )
 
