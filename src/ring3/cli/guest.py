@@ -193,7 +193,25 @@ class GuestOptions:
             seed=self.seed,
         )
         kernel.world.limits.update(self.limits)
+        if self.disk is not None:
+            self.plug_disk(kernel, self.disk)
         return kernel
+
+    def plug_disk(self, kernel: Kernel, path: str) -> None:
+        """Make the image at *path* the guest's /dev/vda. OSError, with the kernel closed."""
+        from ring3.drivers.blockdevice import attach_disk
+
+        real = os.path.realpath(path)
+        writable = any(
+            os.path.commonpath((real, os.path.realpath(granted))) == os.path.realpath(granted)
+            for granted in self.rw
+        )
+        try:
+            with kernel.lock:
+                attach_disk(kernel.world, path, writable, (kernel.uid, kernel.gid))
+        except BaseException:
+            kernel.close()
+            raise
 
 
 def user_id(text: str) -> tuple[int, int]:

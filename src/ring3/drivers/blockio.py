@@ -123,9 +123,13 @@ class DirectPiece(Piece):
         """Pin the buffers and have the drive work on them. Whole sectors only: where memory ends
         inside the buffers, the piece ends with the last sector before. EFAULT if that is none."""
         self.wanted = sum(length for _addr, length in spans)
-        for addr, length in spans:
-            if not self.pin(addr, length):
-                break
+        try:
+            for addr, length in spans:
+                if not self.pin(addr, length):
+                    break
+        except BaseException:  # ENOMEM
+            self.settle()
+            raise
         pages = [page for pinned in self.pins for page in pinned.spans]
         size = sum(length for _frame, _offset, length in pages)
         self.size = size - size % SECTOR

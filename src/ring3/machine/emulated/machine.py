@@ -65,7 +65,7 @@ class EmulatedMachine:
         self.random_bytes = random_bytes
         self.lock = PoliteLock()
         self.hw = Hardware(ram_size)
-        self.board = Board(clock, self.tick)
+        self.board = Board(clock, self.tick, self.hw.engine.ram)
         self.engine = self.hw.engine
         self.ram = self.engine.ram
         self.interrupts = self.board.interrupts
@@ -437,6 +437,14 @@ class EmulatedMachine:
             self.reactor.dispatch(self.reactor.poll(0))
         return bool(ready)
 
+    # --- devices ---------------------------------------------------------------------------------
+    def attach_disk(self, source: Any, writable: bool, name: str) -> tuple[Any, Any, memoryview]:
+        """Plug a drive in (drivers.blockdevice): the drive, page frames to bounce through, RAM."""
+        disk = self.board.attach_disk(source, writable, name)
+        frames = self.physical.frames
+        disk.dma_written = frames.changed
+        return disk, frames, self.ram
+
     # --- faults of the machine itself ------------------------------------------------------------
     def bug(self) -> None:
         """A bug in the machine: report it, end the process it concerns, go on."""
@@ -486,6 +494,7 @@ class EmulatedMachine:
         self.processes.clear()
         self.queue.clear()
         self.current = None
+        self.board.close()
         self.hw.close()
 
 
