@@ -128,7 +128,9 @@ def give_pidfd(t: Task, child: Task, at: int) -> None:
 def clone(
     t: Task, flags: CloneFlags, stack: Addr, parent_tid: Addr, child_tid: Addr, tls: Addr
 ) -> Result:
-    """Make a thread or a process. On x86-64 the fourth argument is child_tid."""
+    """Make a thread or a process. On i386 the last two arguments change places."""
+    if t.memory.word == 32:
+        child_tid, tls = tls, child_tid
     args = CloneArgs(flags, stack, parent_tid, child_tid, tls)
     if flags & CLONE_PIDFD and flags & CLONE_PARENT_SETTID:
         raise EINVAL("one pointer for CLONE_PIDFD and CLONE_PARENT_SETTID")

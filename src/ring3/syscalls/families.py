@@ -46,8 +46,8 @@ FAMILIES = {
     "message": "recvfrom recvmmsg recvmmsg_time64 recvmsg sendmmsg sendmsg sendto",
     "misc": "arch_prctl membarrier rseq",
     "mm": (
-        "brk madvise mincore mlock mlock2 mlockall mmap mprotect mremap msync munlock "
-        "munlockall munmap"
+        "brk madvise mincore mlock mlock2 mlockall mmap mmap2 mprotect mremap msync "
+        "munlock munlockall munmap"
     ),
     "mount": "mount pivot_root umount umount2",
     "mq": (
@@ -79,6 +79,7 @@ FAMILIES = {
         "sched_setscheduler sched_yield"
     ),
     "seccomp": "seccomp",
+    "segments": "get_thread_area ioperm iopl set_thread_area",
     "signal": (
         "pause restart_syscall rt_sigaction rt_sigpending rt_sigprocmask rt_sigreturn "
         "rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 sigaltstack"

@@ -6,6 +6,8 @@ mapped how, and keeps the content of mapped files alive.
 
 from __future__ import annotations
 
+import struct
+
 from ring3.abi.errno import EACCES, EBADF, EINVAL, ENODEV, EOVERFLOW
 from ring3.abi.hints import Annotated
 from ring3.abi.mman import (
@@ -27,6 +29,8 @@ MapFlags = Annotated[int, Scalar(0, signed=False, flags="map", kind="flags")]
 RemapFlags = Annotated[int, Scalar(0, signed=False, flags="mremap", kind="flags")]
 Advice = Annotated[int, Scalar(32, flags="madvise", kind="enum")]
 SyncFlags = Annotated[int, Scalar(32, flags="msync", kind="flags")]
+OLD_ARGUMENTS = struct.Struct("<4IiI")
+"""struct mmap_arg_struct32."""
 LockFlags = Annotated[int, Scalar(32, flags="mlockall", kind="flags")]
 
 
@@ -34,9 +38,29 @@ LockFlags = Annotated[int, Scalar(32, flags="mlockall", kind="flags")]
 def mmap(
     t: Task, addr: Addr, length: Size, prot: Prot, flags: MapFlags, fd: Fd, offset: ULong
 ) -> Result:
-    """Map a file or memory into the caller's address space."""
+    """Map a file or memory into the caller's address space.
+
+    On i386 this is the oldest form: the first argument points to a struct of all six.
+    """
+    if t.memory.word == 32:
+        packed = t.memory.load(addr, OLD_ARGUMENTS.size)
+        addr, length, prot, flags, fd, offset = OLD_ARGUMENTS.unpack(packed)
     if offset % PAGE_SIZE:
         raise EINVAL("offset is not page-aligned")
+    return map_memory(t, addr, length, prot, flags, fd, offset)
+
+
+@syscall
+def mmap2(
+    t: Task, addr: Addr, length: Size, prot: Prot, flags: MapFlags, fd: Fd, pages: ULong
+) -> Result:
+    """``mmap`` with its offset in pages of 4 KiB (i386)."""
+    return map_memory(t, addr, length, prot, flags, fd, pages * PAGE_SIZE)
+
+
+def map_memory(
+    t: Task, addr: int, length: int, prot: int, flags: int, fd: int, offset: int
+) -> Result:
     if flags & MAP_ANONYMOUS:
         if flags & MAP_TYPE not in (MAP_PRIVATE, MAP_SHARED):
             raise EINVAL("neither private nor shared")
