@@ -57,7 +57,7 @@ class ExplainCommand:
     def parser(self) -> Parser:
         parser = Parser(USAGE, ABOUT)
         parser.group("Which call", [
-            Option("--call", "NAME", "the first call of that name", 
+            Option("--call", "NAME", "the first call of that name",
                    lambda v: self.storing("call", v)),
             Option("--nr", "N", "the first call with that number", self.set_nr),
             Option("--nth", "K", "the K-th of them, or of all calls", self.set_nth),

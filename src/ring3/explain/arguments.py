@@ -35,7 +35,7 @@ class Decoding:
         frame.word = 64 if task.abi == "x86_64" else 32
         frame.nr = nr
         frame.args = self.args = args
-        self.plan = plans.make(name, nr, call, task.abi)
+        self.plan = plans.make(name, nr, call, task.abi, style)
         self.words = words(name, call, task.abi)
         self.line = attempt(lambda: self.plan.enter(frame, args), f"{name or nr}(")
         self.rows = rows(frame, name, call, task.abi, args)

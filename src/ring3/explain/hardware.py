@@ -1,7 +1,8 @@
 """What the machine's probe tells of the chosen call.
 
-The way in comes before anybody can know which call it is, so the last steps of every thread are
-kept until it is known. The kernel's own looks at memory for the film (``ours``) are left out.
+The way in comes before anybody can know which call it is, so the last steps are kept until it is
+known. The kernel's own looks at memory for the film (``ours``) are left out, and so is what the
+CPU did for other threads, but for a short note of each switch.
 """
 
 from __future__ import annotations
@@ -37,8 +38,6 @@ class Hardware:
         self.recent: deque[tuple[str, dict[str, Any]]] = deque(maxlen=KEPT)
         self.tape: Tape | None = None
         self.muted = 0
-        self.depth = 0
-        """Entries to ring 0 since the call's own that have not returned."""
         self.away = False
         """Another thread has the CPU."""
 
@@ -58,7 +57,7 @@ class Hardware:
         """The call whose way in was the last one is *tape*'s."""
         past = list(self.recent)
         self.recent.clear()
-        self.tape, self.depth, self.away = tape, 1, False
+        self.tape, self.away = tape, False
         for at in range(len(past) - 1, -1, -1):
             name, details = past[at]
             if name == "entry" and details.get("kind") in WAYS_IN:
@@ -78,15 +77,12 @@ class Hardware:
         if tape is None:
             self.recent.append((name, dict(details)))
             return
-        tape.note("hardware", name=name, details=dict(details), after=tape.over)
         if name == "switch":
-            self.away = not self.away
+            self.away = details.get("to") != tape.tid
         elif self.away:
             self.recent.append((name, dict(details)))
-        elif name == "entry":
-            self.depth += 1
-        elif name == "return":
-            self.depth -= 1
-            if self.depth <= 0 and tape.over:
-                tape.back = True
-                self.tape = None
+            return
+        tape.note("hardware", name=name, details=dict(details), after=tape.over)
+        if name == "return" and tape.over:
+            tape.back = True
+            self.tape = None

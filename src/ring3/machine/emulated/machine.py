@@ -473,6 +473,9 @@ class EmulatedMachine:
         self, direction: str, space: EmulatedSpace, address: int, size: int, done: int
     ) -> None:
         if self.hw.probe is not None:
+            from ring3.machine.emulated.telling import walks
+
+            walks(self.hw.probe, space, address, size, done, direction == "store")
             self.hw.probe(
                 "copy", {"direction": direction, "address": address, "size": size, "done": done}
             )

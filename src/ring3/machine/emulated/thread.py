@@ -137,6 +137,9 @@ class EmulatedVehicle:
     def frame(self) -> tuple[int, ...]:
         return FRAME.unpack_from(self.machine.ram, self.frame_pa)
 
+    def user_registers(self) -> tuple[str, dict[str, int]]:
+        return "trap", dict(zip(INDEX, self.frame(), strict=True))
+
     def context(self) -> EmulatedContext:
         return EmulatedContext(self, self.call_nr)
 

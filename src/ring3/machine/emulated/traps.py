@@ -91,6 +91,7 @@ class Traps:
     def __init__(self, machine: EmulatedMachine) -> None:
         self.machine = machine
         self.hw = machine.hw
+        self.physical = machine.hw.physical
         self.engine = machine.hw.engine
         self.cpu = machine.hw.engine.cpu
         self.ram = machine.hw.engine.ram
@@ -121,21 +122,32 @@ class Traps:
             budget = max(ahead, 1)
         engine.budget = budget
         code = engine.run()
-        blocks = engine.blocks
-        self.clock.advance((blocks - self.seen_blocks) * BLOCK_NS)
-        self.seen_blocks = blocks
+        self.account()
         if code == EXIT_HYPERCALL:
             return engine.port
         if code == EXIT_BUDGET:
             return 0
         raise RuntimeError(f"the board is dead: {engine.failure or code}")
 
+    def account(self) -> None:
+        """Let virtual time pass for the blocks that ran."""
+        blocks = self.engine.blocks
+        self.clock.advance((blocks - self.seen_blocks) * BLOCK_NS)
+        self.seen_blocks = blocks
+
     def go_on(self, v: EmulatedVehicle) -> None:
         """Let *v*, which has the CPU, run until its next trap, and serve it."""
+        if self.physical.current is not v.space:
+            v.space.activate()  # a copy for another process had its tables in use
         self.cpu.rax = int(v.full_return)
         v.full_return = False
         before = self.clock.monotonic_ns()
-        port = self.run()
+        port = 0
+        if self.hw.probe is not None:
+            from ring3.machine.emulated.telling import way_out
+
+            port = way_out(self, v, self.hw.probe)
+        port = port or self.run()
         v.user_ns += self.clock.monotonic_ns() - before
         if port:
             self.trap(v, port)
@@ -215,7 +227,9 @@ class Traps:
             self.on_trap(v, PORT_EXCEPTION)
         if vector == PAGE_FAULT:
             address = cpu.cr2
-            bad = v.space.fault(address, bool(error & PF_WRITE), bool(error & PF_FETCH), True)
+            bad = self.page_fault(
+                v.space, address, bool(error & PF_WRITE), bool(error & PF_FETCH), error, 3
+            )
             if bad is not None:
                 self.signal(v, Fault(*bad, address, vector, error))
             return True
@@ -246,16 +260,26 @@ class Traps:
         """An exception in ring 0: a page of the guest to bring in, or the copy's fixup."""
         rip, address = frame[RIP], self.cpu.cr2
         fixup = self.engine.fixup(rip)
-        space = self.hw.physical.current
+        space = self.physical.current
         if fixup and vector in (PAGE_FAULT, GENERAL_PROTECTION):
             if vector == PAGE_FAULT and space is not None and address < USER_END:
                 write = bool(error & PF_WRITE)
-                if space.fault(address, write, False, True) is None:
+                if self.page_fault(space, address, write, False, error, 0) is None:
                     return
             at = pa + 8 * RIP
             self.ram[at : at + 8] = fixup.to_bytes(8, "little")
             return
         raise BoardFault(vector, error, address, rip)
+
+    def page_fault(
+        self, space: EmulatedSpace, address: int, write: bool, fetch: bool, error: int, cpl: int
+    ) -> tuple[int, int] | None:
+        """``EmulatedSpace.fault``, and the probe is told of it."""
+        if self.hw.probe is None:
+            return space.fault(address, write, fetch, True)
+        from ring3.machine.emulated.telling import page_fault
+
+        return page_fault(self.hw.probe, space, address, write, fetch, error, cpl)
 
     # --- interrupts ------------------------------------------------------------------------------
     def interrupt(self, v: EmulatedVehicle | None) -> bool:
