@@ -159,3 +159,19 @@ BEHAVIOUR(vmsplice_more_than_fits)
     SHOW("waits_once", ret(vmsplice(p[1], &all, 1, 0)));
     SHOW("full", ret(vmsplice(p[1], &all, 1, SPLICE_F_NONBLOCK)));
 }
+
+/* A file sent to its own end grows as fast as it is read, a few bytes at a time. */
+BEHAVIOUR(sent_to_its_own_end)
+{
+    int out = source(), in = MUST(open("source", O_RDWR));
+    struct itimerval soon = {{0, 0}, {0, 200000}};
+    pid_t pid = start();
+    if (pid == 0) {
+        off_t at = 0;
+        CHECK(lseek(out, 0, SEEK_END) > 0);
+        CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+        sendfile(out, in, &at, 1 << 30);
+        _exit(1);
+    }
+    SHOW("ended", reap(pid));
+}

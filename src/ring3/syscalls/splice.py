@@ -40,6 +40,7 @@ from ring3.syscalls.rw import vector_read, vector_write
 from ring3.syscalls.table import syscall
 from ring3.syscalls.transfer import (
     SLICE,
+    STEPS,
     give_way,
     io_file,
     reader,
@@ -170,6 +171,7 @@ def check_overlap(file_in: File, file_out: File, start: int, to: int, count: int
 def copy(t: Task, source: Side, out: Side, count: int) -> int:
     """Move up to *count* bytes; return how many. Offsets are told once they moved."""
     done = start = t.memo or 0
+    steps = 0
     if count:
         count = min(count, done + size_limit(t, out.file, out.at, done))
     source.moved(done)
@@ -189,7 +191,8 @@ def copy(t: Task, source: Side, out: Side, count: int) -> int:
         if not step:
             break
         done += step
-        if done < count and done - start >= SLICE:
+        steps += 1
+        if done < count and (done - start >= SLICE or steps >= STEPS):
             give_way(t, done)
     source.tell()
     out.tell()

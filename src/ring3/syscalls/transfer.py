@@ -28,6 +28,8 @@ CHUNK: Final = 1 << 20
 """Bytes loaded or stored at once."""
 SLICE: Final = 32 << 20
 """Bytes after which others get their turn."""
+STEPS: Final = 256
+"""Pieces after which they do, too: a file that is sent to its own end goes by a few bytes."""
 USER_END: Final = {64: 0x7FFFFFFFF000, 32: 1 << 32}
 
 
@@ -202,7 +204,7 @@ def read_spans(t: Task, file: File, spans: Spans, offset: int | None = None) -> 
     """Fill *spans* from *file*, at its position or at *offset*; return the bytes read."""
     if file.takes_buffers:
         return file.transfer(t, spans, offset, False)
-    done = start = 0
+    done = start = steps = 0
     if t.memo is not None:
         done, spans, offset = t.memo.done, t.memo.spans, t.memo.offset
         start = done
@@ -230,7 +232,8 @@ def read_spans(t: Task, file: File, spans: Spans, offset: int | None = None) -> 
         done += stored
         if stored < want or done == size:
             return done
-        if done - start >= SLICE:
+        steps += 1
+        if done - start >= SLICE or steps >= STEPS:
             give_way(t, Progress(done, spans, offset))
 
 
@@ -243,7 +246,7 @@ def write_spans(
     """
     if file.takes_buffers:
         return file.transfer(t, spans, offset, True)
-    done = start = 0
+    done = start = steps = 0
     if t.memo is not None:
         done, spans, offset = t.memo.done, t.memo.spans, t.memo.offset
         start = done
@@ -271,7 +274,8 @@ def write_spans(
             return done
         if count < len(data) and file.flags & O_NONBLOCK:
             return done
-        if done - start >= SLICE:
+        steps += 1
+        if done - start >= SLICE or steps >= STEPS:
             give_way(t, Progress(done, spans, offset))
 
 
