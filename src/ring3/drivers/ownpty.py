@@ -61,8 +61,6 @@ class OwnPair:
         """Written by the master, not yet taken by the discipline."""
         self.output = bytearray()
         """To be read by the master."""
-        self.held_echo = bytearray()
-        """Echoes that came while the output was stopped."""
         self.packet = False
         self.status = 0
         """TIOCPKT_* bits that the master was not told yet."""
@@ -115,9 +113,7 @@ class OwnPair:
 
     def emit(self, data: bytes) -> None:
         """Echo. It is lost when the master does not read, as Linux's small echo buffer is."""
-        if self.line.stopped:
-            self.held_echo += data[: max(0, 4096 - len(self.held_echo))]
-        elif len(self.output) < OUTPUT_MOST:
+        if len(self.output) < OUTPUT_MOST:
             self.output += data
             self.at_master.wake()
 
@@ -140,9 +136,6 @@ class OwnPair:
             self.tell(io.TIOCPKT_STOP, io.TIOCPKT_START)
             return
         self.tell(io.TIOCPKT_START, io.TIOCPKT_STOP)
-        held, self.held_echo = self.held_echo, bytearray()
-        if held:
-            self.emit(bytes(held))
         self.at_slave.wake()
 
     def tell(self, status: int, instead_of: int) -> None:
@@ -156,7 +149,7 @@ class OwnPair:
         """tcsetattr(3); a master in packet mode learns who handles ^S and ^Q."""
         line = self.line
         old = line.termios.pack(36)
-        line.set(data)
+        line.configure(data)
         if self.packet:
             self.tell_flow(old)
         self.pump()
