@@ -147,7 +147,10 @@ class Traps:
             from ring3.machine.emulated.telling import way_out
 
             port = way_out(self, v, self.hw.probe)
-        port = port or self.run()
+        while not port:
+            # Not back to the caller when only the budget is used up: the next time here sets RAX,
+            # which is the user's own unless the CPU stands at a hypercall.
+            port = self.run()
         v.user_ns += self.clock.monotonic_ns() - before
         if port:
             self.trap(v, port)
