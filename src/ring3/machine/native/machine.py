@@ -116,7 +116,7 @@ class NativeMachine:
         wait, listener, get = step.step, self.listener, self.vehicles.get
         serve, world = self.supervisor.serve, self.supervisor
         acquire, release = self.lock.acquire, self.lock.release
-        clock = self.clock
+        clock, sync = self.clock, self.bindings.sync
         reply = value = 0
         while not self.closing:
             try:
@@ -142,9 +142,7 @@ class NativeMachine:
                     v.frame = 0
                     result = serve(v.task, nr, args)
                     if result.__class__ is int:
-                        if v.task.fds.changes:
-                            self.settle(v, result)
-                        else:
+                        if not (v.task.fds.changes and sync(v, result)):
                             v.id = 0
                             reply, value = id_, result
                     elif result is not None:
