@@ -152,6 +152,7 @@ class UdpSocket(QueueSocket, InetSocket):
 
     def arrive(self, frame: Frame) -> None:
         datagram: Datagram = frame.rest
+        datagram.data = frame.data
         if not self.gone and self.queued + datagram.size <= self.receive_buffer:
             self.deliver(datagram)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket as S
+from collections import deque
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ring3.net.wire import Wire
 from tests.unit.net.test_stream import joined
 from tests.unit.net.worlds import Guest, Host, World
 
@@ -109,12 +111,19 @@ class Walk:
         return "closes"
 
 
-def walk(kind: str, steps: list[tuple[Any, ...]]) -> None:
+def walk(kind: str, steps: list[tuple[Any, ...]], *, device: bool = False) -> None:
+    """*device*: frames cross the loopback interface between the steps, not in them."""
     host, guest = Host(), Guest(own=True)
+    under_way: deque[bytes] = deque()
+    wire = Wire(under_way.append)
+    if device:
+        guest.network.carry = wire.carry
     try:
         theirs, ours = Walk(host, kind), Walk(guest, kind)
         for i, step in enumerate(steps):
             expected, got = theirs.step(*step), ours.step(*step)
+            while under_way:
+                wire.receive(under_way.popleft())
             assert got == expected, f"step {i} {step}: ring3 {got!r:.300}, host {expected!r:.300}"
     finally:
         host.done()
@@ -134,10 +143,11 @@ def test_urgent(steps: list[tuple[Any, ...]]) -> None:
     walk("stream", steps)
 
 
+@pytest.mark.parametrize("device", [False, True])
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(steps=steps(*COMMON, UNREAD))
-def test_tcp(steps: list[tuple[Any, ...]]) -> None:
-    walk("tcp", steps)
+def test_tcp(device: bool, steps: list[tuple[Any, ...]]) -> None:
+    walk("tcp", steps, device=device)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
