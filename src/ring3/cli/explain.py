@@ -220,6 +220,7 @@ def on_terminal(command: ExplainCommand, film: Film) -> int:
 def compare(command: ExplainCommand) -> int:
     from ring3.explain.compare import CannotCompare, compare_entries
 
+    command.guest.machine = "emulated"  # nowhere else are there all of them
     try:
         films = compare_entries(command.entries, command.guest.make_kernel)
     except CannotCompare as bad:

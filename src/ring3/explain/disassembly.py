@@ -13,6 +13,7 @@ BEFORE, AFTER = 8, 5
 """Instructions shown on each side."""
 FARTHEST = 160
 """Bytes before the trap that are shown at most."""
+USER32_CS = 0x23
 ENTRIES = {
     b"\x0f\x05": "SYSCALL",
     b"\x0f\x34": "SYSENTER",
@@ -35,7 +36,7 @@ def trap_address(tape: Tape) -> tuple[int, str]:
         found = code[place - at : place - at + 2] if place >= at else b""
         if found in ENTRIES:
             return place, ENTRIES[found]
-    for length in (2, 3, 4, 5, 6, 7, 8, 10):  # a far call, direct (9A) or through memory (FF /3)
+    for length in (10, 8, 7, 6, 5, 4, 3, 2):  # a far call, direct (9A) or through memory (FF /3)
         found = code[rip - at - length : rip - at]
         plain = found[1:] if found[:1] in (b"\x48", b"\x66") else found
         far = len(plain) > 1 and plain[0] == 0xFF and plain[1] >> 3 & 7 == 3
@@ -52,14 +53,14 @@ def instructions(tape: Tape, symbols: Symbols) -> tuple[list[dict[str, Any]], st
     if not code or not target:
         return [], "the machine does not tell where the caller is"
     symbol = symbols.symbol(target)
-    start = symbol.address if symbol is not None else 0
+    start = symbols.start(target)
     try:
         import capstone
     except ImportError:
         raw = code[max(0, target - at - 16) : target - at + 16]
         one = fact(max(at, target - 16), raw, "", "", target)
         return [one], "disassembly needs capstone: pip install 'ring3[explain]'"
-    mode = capstone.CS_MODE_64 if tape.abi == "x86_64" else capstone.CS_MODE_32
+    mode = capstone.CS_MODE_32 if is_32bit(tape) else capstone.CS_MODE_64
     engine = capstone.Cs(capstone.CS_ARCH_X86, mode)
     if not at <= start <= target:
         start = synchronised(engine, code, at, target)
@@ -74,6 +75,12 @@ def instructions(tape: Tape, symbols: Symbols) -> tuple[list[dict[str, Any]], st
     if symbol is not None and symbol.size:
         chosen = [i for i in chosen if i["address"] < symbol.address + symbol.size]
     return chosen, ""
+
+
+def is_32bit(tape: Tape) -> bool:
+    """Whether the caller's code is 32-bit: by its code segment, where that is known."""
+    cs = tape.trap["registers"].get("cs")
+    return tape.abi == "i386" if cs is None else cs == USER32_CS
 
 
 def synchronised(engine: Any, code: bytes, at: int, target: int) -> int:

@@ -77,6 +77,19 @@ class ElfFile:
                 return int(vaddr + offset - start)
         return None
 
+    def start_near(self, vaddr: int) -> int | None:
+        """The beginning of the code at *vaddr*: a symbol, an unwind entry, the program's entry."""
+        found = self.symbol_at(vaddr)
+        if found is not None:
+            return found[0]
+        from ring3.explain.unwind import CannotUnwind, entry_start
+
+        try:
+            return entry_start(self, vaddr)
+        except CannotUnwind:
+            entry = int(self.elf["e_entry"])
+            return entry if entry <= vaddr else None
+
     def symbol_at(self, vaddr: int) -> tuple[int, int, str] | None:
         i = bisect_right(self.starts, vaddr) - 1
         if i < 0:
@@ -152,6 +165,14 @@ class Symbols:
         file, base = found
         symbol = file.symbol_at(address - base)
         return None if symbol is None else Symbol(symbol[2], symbol[0] + base, symbol[1])
+
+    def start(self, address: int) -> int:
+        """Where decoding of the code at *address* can begin, or 0."""
+        found = self.file_at(address)
+        if found is None:
+            return 0
+        start = found[0].start_near(address - found[1])
+        return 0 if start is None else start + found[1]
 
     def named(self, address: int) -> str:
         """``write+0x10``, or nothing."""

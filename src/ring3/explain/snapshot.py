@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from ring3.abi.errno import EFAULT, Errno
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
+from ring3.vfs.path import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ring3.abi.types import Memory
+    from ring3.machine.base import Area
     from ring3.task.task import Task
 
 PAGE: Final = 4096
@@ -39,7 +41,7 @@ def take(task: Task, nr: int, args: Sequence[int]) -> dict[str, Any]:
             "prot": a.prot,
             "shared": a.shared,
             "offset": a.offset,
-            "name": a.name.decode("utf-8", "replace"),
+            "name": name_of(a, task).decode("utf-8", "replace"),
         }
         for a in task.space.areas()
     ]
@@ -56,6 +58,14 @@ def take(task: Task, nr: int, args: Sequence[int]) -> dict[str, Any]:
         "stack": stack,
         "returns": return_addresses(memory, areas, rsp, stack, word),
     }
+
+
+def name_of(area: Area, task: Task) -> bytes:
+    """What lies in an area: the guest's path of its file, or what the machine calls it."""
+    place = getattr(getattr(area, "file", None), "place", None)
+    if area.name or place is None:
+        return area.name
+    return path_of(place, task.fs.root)
 
 
 def user_registers(task: Task, nr: int, args: Sequence[int]) -> tuple[dict[str, int], str]:

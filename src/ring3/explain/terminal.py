@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.explain.film import CHAPTERS
 
@@ -9,6 +11,8 @@ if TYPE_CHECKING:
     from ring3.explain.film import Block, Film, Step
 
 WIDEST: Final = 110
+PLAIN: Final = 100
+"""Columns where there is no terminal."""
 MARKS: Final = {"ran": "│", "now": "▶", "raised": "✗", "": " "}
 STYLES: Final = {"ran": "green", "now": "bold yellow", "raised": "bold red", "": "dim"}
 NEEDS_RICH: Final = (
@@ -27,9 +31,11 @@ def console(width: int | None = None, colour: bool | None = None) -> Any:
     except ImportError:
         raise NoRich(NEEDS_RICH) from None
     made = Console(width=width, no_color=colour is False, highlight=False)
-    if made.width > WIDEST:
-        made = Console(width=WIDEST, no_color=colour is False, highlight=False)
-    return made
+    if not made.is_terminal and width is None and not os.environ.get("COLUMNS"):
+        width = PLAIN
+    elif made.width > WIDEST:
+        width = WIDEST
+    return Console(width=width, no_color=colour is False, highlight=False)
 
 
 def listing(film: Film, out: Any) -> None:

@@ -83,7 +83,7 @@ def rules_at(file: ElfFile, pc: int, word: int) -> Rules:
     header, frames = file.section(".eh_frame_hdr"), file.section(".eh_frame")
     if header is None or frames is None:
         raise CannotUnwind(f"{file.name} has no unwind tables")
-    at = find_entry(header[0], header[1], pc)
+    _, at = find_entry(header[0], header[1], pc)
     base, data = frames
     reader = Reader(data, at - base)
     length = reader.take(4)
@@ -101,8 +101,17 @@ def rules_at(file: ElfFile, pc: int, word: int) -> Rules:
     return run(rules.copy(), data[:end], reader.at, cie, start, pc, rules)
 
 
-def find_entry(base: int, data: bytes, pc: int) -> int:
-    """Binary search in .eh_frame_hdr: the address of the entry that may cover *pc*."""
+def entry_start(file: ElfFile, pc: int) -> int:
+    """The beginning of the function that holds *pc*. Raises CannotUnwind."""
+    header = file.section(".eh_frame_hdr")
+    if header is None:
+        raise CannotUnwind(f"{file.name} has no unwind tables")
+    return find_entry(header[0], header[1], pc)[0]
+
+
+def find_entry(base: int, data: bytes, pc: int) -> tuple[int, int]:
+    """Binary search in .eh_frame_hdr: (function's beginning, address of its entry), for the entry
+    that may cover *pc*."""
     if data[0] != 1 or data[2] & 0x0F != 3 or data[3] != 0x3B:
         raise CannotUnwind("an unwind search table of unknown form")
     reader = Reader(data, 4)
@@ -117,7 +126,8 @@ def find_entry(base: int, data: bytes, pc: int) -> int:
             high = middle
     if not low:
         raise CannotUnwind("no unwind entry covers this address")
-    return base + Reader(data, table + 8 * (low - 1) + 4).take(4, True)
+    found = Reader(data, table + 8 * (low - 1))
+    return base + found.take(4, True), base + found.take(4, True)
 
 
 def read_cie(data: bytes, base: int, at: int, word: int) -> dict[str, Any]:

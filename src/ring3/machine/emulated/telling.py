@@ -7,8 +7,19 @@ processor uses, before and after it used them.
 from __future__ import annotations
 
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
+from ring3.machine.emulated.context import INDEX
 from ring3.machine.emulated.entry_code import SYMBOLS
-from ring3.machine.emulated.layout import EXIT_BUDGET, EXIT_HYPERCALL, PAGE, TEXT, USER_END
+from ring3.machine.emulated.layout import (
+    CALL_GATE,
+    DIRECT_MAP,
+    EXIT_BUDGET,
+    EXIT_HYPERCALL,
+    GDT_PA,
+    PAGE,
+    TEXT,
+    TSS_PA,
+    USER_END,
+)
 from ring3.machine.emulated.paging import P
 
 if TYPE_CHECKING:
@@ -76,6 +87,26 @@ def page_fault(
         action = "zero" if area.cache is None else "file"
     probe("fault", {"address": address, "error": error, "cpl": cpl, "action": action})
     return bad
+
+
+def call_gate(traps: Traps, v: EmulatedVehicle, probe: Probe) -> None:
+    """A far call through the gate has brought *v* here. The engine makes that transition by itself:
+    what it did is read from the frame on the kernel stack, the gate and the TSS."""
+    ram, frame = traps.ram, dict(zip(INDEX, v.frame(), strict=True))
+    gdt = GDT_PA + (CALL_GATE & ~7)
+    low, high = (int.from_bytes(ram[at : at + 8], "little") for at in (gdt, gdt + 8))
+    entry = low & 0xFFFF | low >> 48 << 16 | (high & 0xFFFFFFFF) << 32
+    top = int.from_bytes(ram[TSS_PA + 4 : TSS_PA + 12], "little")
+    before = {name: frame[name] for name in ("rip", "cs", "ss", "rsp")}
+    before.update(rflags=frame["eflags"], cpl=3)
+    after = {"rip": entry, "cs": low >> 16 & 0xFFFF, "rsp": top - 32, "rflags": frame["eflags"]}
+    pushed = [frame[name] for name in ("ss", "rsp", "cs", "rip")]
+    probe("entry", {
+        "kind": "call_gate", "vector": None, "error": None, "before": before,
+        "after": {**after, "cpl": 0}, "derived": True,
+        "reads": [("GDT", DIRECT_MAP + gdt, low), ("TSS.RSP0", DIRECT_MAP + TSS_PA + 4, top)],
+        "writes": [(top - 8 * n, value) for n, value in enumerate(pushed, 1)],
+    })  # fmt: skip
 
 
 def way_out(traps: Traps, v: EmulatedVehicle, probe: Probe) -> int:

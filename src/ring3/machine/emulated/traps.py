@@ -181,6 +181,10 @@ class Traps:
         abi = CALL_PORTS[port]
         if self.on_trap is not None:
             self.on_trap(v, port)
+        if port == PORT_CALL_GATE and self.hw.probe is not None:
+            from ring3.machine.emulated.telling import call_gate
+
+            call_gate(self, v, self.hw.probe)
         if self.board.pending() is not None:
             self.run_routine(v.space, "breathe")
         if port == PORT_SYSCALL or (port == PORT_CALL_GATE and v.abi == "x86_64"):
