@@ -40,6 +40,9 @@ def network_of(world: Any) -> Network:
     net: Network | None = world.net
     if net is None:
         net = world.net = Network(world.reactor, world.clock, world.own_objects)
+        over_device = getattr(world.machine, "attach_loopback", None)
+        if over_device is not None:
+            net.carry = over_device(net.carry)
     return net
 
 

@@ -445,6 +445,10 @@ class EmulatedMachine:
         disk.dma_written = frames.changed
         return disk, frames, self.ram
 
+    def attach_loopback(self, deliver: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Lead the loopback interface's packets over the network device (net.network)."""
+        return self.board.attach_loopback(self.physical.frames.alloc_zeroed, deliver)
+
     # --- faults of the machine itself ------------------------------------------------------------
     def bug(self) -> None:
         """A bug in the machine: report it, end the process it concerns, go on."""

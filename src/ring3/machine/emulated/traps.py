@@ -151,6 +151,11 @@ class Traps:
             # Not back to the caller when only the budget is used up: the next time here sets RAX,
             # which is the user's own unless the CPU stands at a hypercall.
             port = self.run()
+            if port == PORT_IRQ and self.in_kernel():
+                # On the way out of a call: the interrupt's own way back leads there again.
+                self.interrupt(v)
+                self.machine.softirqs.run_pending()
+                port = 0
         v.user_ns += self.clock.monotonic_ns() - before
         if port:
             self.trap(v, port)
@@ -199,6 +204,9 @@ class Traps:
         if task.abi != abi:
             machine.set_abi(v, abi)
         result = self.serve(task, nr, args)
+        # What the call set going may be done already: a packet to ourselves arrives before the
+        # call is over.
+        self.let_in(v)
         machine.settle(v, result)
 
     def land(self, v: EmulatedVehicle, args: list[int]) -> bool:
@@ -289,6 +297,16 @@ class Traps:
         return page_fault(self.hw.probe, space, address, write, fetch, error, cpl)
 
     # --- interrupts ------------------------------------------------------------------------------
+    def in_kernel(self) -> bool:
+        """Whether the entry that has just been made interrupted ring 0."""
+        return not self.frame_at(self.cpu.rsp)[1][CS] & 3
+
+    def let_in(self, v: EmulatedVehicle) -> None:
+        """Take the interrupts that wait, during a call of *v*."""
+        self.board.advance()
+        if self.board.pending() is not None:
+            self.run_routine(v.space, "breathe")
+
     def interrupt(self, v: EmulatedVehicle | None) -> bool:
         """An external interrupt: its top half. True if it came from user mode."""
         cpu = self.cpu

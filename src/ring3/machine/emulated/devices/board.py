@@ -13,7 +13,7 @@ to user mode ``bottom_halves()``.
 
 from __future__ import annotations
 
-from ring3.abi.hints import TYPE_CHECKING
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.machine.emulated.devices.irq import Interrupts
 from ring3.machine.emulated.devices.keyboard import Keyboard
 from ring3.machine.emulated.devices.pic import InterruptController
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from ring3.machine.emulated.devices.timer import Deadlines
 
     Probe = Callable[[str, dict[str, object]], None]
+
+
+WIRE_NS: Final = 2_000
+BYTE_NS: Final = 1
+"""The network's latency, and its time per byte (8 Gbit/s)."""
 
 
 class Board:
@@ -96,7 +101,9 @@ class Board:
         self.interrupts.attach(IRQ_DISK, name, disk.interrupt)
         return disk
 
-    def attach_network(self, new_frame: Callable[[], int]) -> NetworkDevice:
+    def attach_network(
+        self, new_frame: Callable[[], int], wire_ns: int = WIRE_NS, byte_ns: int = BYTE_NS
+    ) -> NetworkDevice:
         """Plug the network device in. *new_frame*: a page frame's physical address, kept for
         good (net.FRAME_PAGES times)."""
         from ring3.machine.emulated.devices.net import NetworkDevice
@@ -104,12 +111,22 @@ class Board:
         if self.network is not None:
             raise ValueError("there is a network device already")
         self.network = device = NetworkDevice(
-            self.ram, new_frame, self.schedule, self.controller, self.softirqs
+            self.ram, new_frame, self.schedule, self.controller, self.softirqs, wire_ns, byte_ns
         )
         self.softirqs.open(NET_TX, device.transmitted)
         self.softirqs.open(NET_RX, device.poll)
         self.interrupts.attach(IRQ_NET, "eth0", device.interrupt)
         return device
+
+    def attach_loopback(
+        self, new_frame: Callable[[], int], deliver: Callable[[Any], None]
+    ) -> Callable[[Any], None]:
+        """Lead the loopback interface over the network device. What is returned takes the
+        kernel's packets (net.link.Frame); *deliver* gets them from the NET_RX softirq, before
+        the call that sent them is back in user mode."""
+        from ring3.machine.emulated.devices.loopback import Loopback
+
+        return Loopback(self.attach_network(new_frame, 0, 0), deliver).carry
 
     def close(self) -> None:
         if self.disk is not None:

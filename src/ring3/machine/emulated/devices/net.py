@@ -39,9 +39,6 @@ TXDW: Final = 0x01
 """Interrupt causes: received; descriptors written back."""
 WEIGHT: Final = 64
 """Frames per poll (NAPI_POLL_WEIGHT)."""
-WIRE_NS: Final = 2_000
-BYTE_NS: Final = 1
-"""Latency of the wire, and time per byte (8 Gbit/s)."""
 FRAME_PAGES: Final = 2 * ENTRIES + 1
 """Page frames a device needs: both rings in one, and a buffer per descriptor."""
 
@@ -86,11 +83,12 @@ class Ring:
 
 class NetworkDevice:
     """*new_frame* gives the physical address of a page frame for the device's own use. *receive*
-    takes the frames that arrive (bytes, from the NET_RX softirq)."""
+    takes the frames that arrive (bytes, from the NET_RX softirq). *wire_ns* and *byte_ns* are the
+    wire's latency and its time per byte; 0 for a plug in the device's own socket."""
 
     __slots__ = (
-        "backlog", "cause", "controller", "enabled", "in_flight", "ram", "receive", "received",
-        "rx", "schedule", "sending", "sent", "softirqs", "tx",
+        "backlog", "byte_ns", "cause", "controller", "enabled", "in_flight", "ram", "receive",
+        "received", "rx", "schedule", "sending", "sent", "softirqs", "tx", "wire_ns",
     )  # fmt: skip
 
     def __init__(
@@ -100,7 +98,11 @@ class NetworkDevice:
         schedule: Schedule,
         controller: InterruptController,
         softirqs: Softirqs,
+        wire_ns: int,
+        byte_ns: int,
     ) -> None:
+        self.wire_ns = wire_ns
+        self.byte_ns = byte_ns
         self.ram = ram
         self.schedule = schedule
         self.controller = controller
@@ -152,7 +154,7 @@ class NetworkDevice:
         """Take up transmission, unless it is under way, or frames wait at the far end."""
         if not self.sending and not self.in_flight and self.tx.owned():
             self.sending = True
-            self.schedule.after(WIRE_NS, self._transmit)
+            self.schedule.after(self.wire_ns, self._transmit)
 
     def _transmit(self) -> None:
         """Read one frame from the transmit ring by DMA; it travels for a time by its length."""
@@ -165,7 +167,7 @@ class NetworkDevice:
             ring.head = (ring.head + 1) % ENTRIES
         self.in_flight.append(bytes(frame))
         self.sent += 1
-        self.schedule.after(len(frame) * BYTE_NS, self._arrive)
+        self.schedule.after(len(frame) * self.byte_ns, self._arrive)
 
     def _arrive(self) -> None:
         """The frame is at the other end of the wire, which is here."""
