@@ -29,8 +29,6 @@ CR4: Final = 0x3506B0
 EFER_SCE_NXE: Final = 1 | 1 << 11
 SYSENTER_STACK: Final = at.DIRECT_MAP + at.PERCPU_PA + at.PAGE
 """Where SYSENTER lands before its first instruction switches stacks: for a #DB by TF alone."""
-CLEAN_FCW: Final = 0x37F
-CLEAN_MXCSR: Final = 0x1F80
 _PROBE: Final = at.FIRST_FRAME - at.PAGE
 """A page of scratch for code that runs during start only; cleared afterwards."""
 
@@ -125,15 +123,16 @@ class Board:
     def _find_exception_fields(self, memory: mmap.mmap) -> None:
         """Run a few instructions that end in a #GP with a telling error code.
 
-        They also read the engine's own feature words and switch SSE state on (XSETBV), which the
-        API cannot do.
+        They also read the engine's own feature words, switch SSE state on (XSETBV) and put the FPU
+        into the state that programs expect.
         """
         code = bytes.fromhex(
             "b801000000 0fa2 4189c8 4189d1"  # CPUID 1: ecx to r8, edx to r9
             "b807000000 31c9 0fa2 4189da"  # CPUID 7: ebx to r10
             "31c9 31d2 b803000000 0f01d1"  # XCR0 = 3
-            "8e1d00000000"  # mov ds, the two bytes below: beyond the GDT's limit
-            "f87a"
+            "dbe3 0fae1506000000"  # FNINIT; LDMXCSR 1F80 below: the state a program starts with
+            "8e1d04000000"  # mov ds, 7AF8 below: beyond the GDT's limit
+            "801f0000 f87a"
         )
         memory[at.TEXT_PA : at.TEXT_PA + len(code)] = code
         seen: list[tuple[int, bytes]] = []

@@ -140,7 +140,12 @@ class Engine:
     # --- threads ----------------------------------------------------------------------------------
 
     def save(self) -> bytes:
-        """The whole state: registers, segments, MSRs, CR3, floating point."""
+        """The whole state: registers, segments, MSRs, CR3, floating point.
+
+        Its last word is scratch of the engine's (a host address): zeroed, so that the same run
+        gives the same bytes in every process.
+        """
+        self._q[-1] = 0
         return bytes(self.cpu.b)
 
     def load(self, image: bytes | bytearray) -> None:
@@ -283,7 +288,12 @@ class Engine:
         return bytes(self.ram[at.FPU_PA : at.FPU_PA + 512])
 
     def fxrstor(self, data: bytes) -> bool:
-        """Load such a state; False if the CPU refuses it (reserved bits of MXCSR)."""
+        """Load such a state; False if the CPU would refuse it with #GP.
+
+        That is if reserved bits of MXCSR are set (SDM Vol. 2A, FXRSTOR); the engine does not look.
+        """
+        if data[26:28] != b"\0\0":
+            return False
         self.ram[at.FPU_PA : at.FPU_PA + 512] = data
         return self._call_quietly("restore_fpu") == 0
 
@@ -372,8 +382,9 @@ class Engine:
         if self._stepping and self._step_done(vector):
             return
         if cpu.is_software_interrupt:
+            end = cpu.next_rip
             self.transitions.deliver(
-                vector, software=True, rip=cpu.next_rip, fault_rip=self._q[RIP]
+                vector, software=True, rip=end, size=self._int_size(vector, end)
             )
             return
         error = cpu.error_code if vector in HAS_ERROR else None
@@ -383,6 +394,11 @@ class Engine:
                 return
             error |= _PF_USER
         self.transitions.deliver(vector, error)
+
+    def _int_size(self, vector: int, end: int) -> int:
+        """Length of the INT instruction before *end*: INT3 and INTO have one byte, INT n two."""
+        short = {3: b"\xcc", 4: b"\xce"}.get(vector)
+        return 1 if short is not None and self.transitions.peek(end - 1, 1) == short else 2
 
     # --- far transfers within ring 3 --------------------------------------------------------------
     # RETF, IRET and far calls reach the user's stack as if they were supervisor accesses: the

@@ -191,12 +191,12 @@ class Transitions:
         software: bool = False,
         external: bool = False,
         rip: int | None = None,
-        fault_rip: int = 0,
+        size: int = 0,
     ) -> None:
         """Deliver an event, with the rules for a fault during delivery (Vol. 3A, 6.15, Table 6-5).
 
-        *rip* is the address to return to (the current one unless given); *fault_rip* that of an
-        INT instruction, for faults that are its own.
+        *rip* is the address to return to (the current one unless given); *size* the length of an
+        INT instruction: a fault of its own returns to its begin.
         """
         cpu = self.cpu
         flags = cpu.rflags
@@ -224,7 +224,7 @@ class Transitions:
                 else:
                     vector, error = second.vector, second.error
                 if software:
-                    rip = fault_rip
+                    rip -= size
                     flags |= RF
                 software = external = False
                 ext = 1
@@ -329,7 +329,9 @@ class Transitions:
         ram = self.ram
         bottom = sp - 8 * len(words)
         if bottom >> 12 == (sp - 1) >> 12:
-            _FRAMES[len(words)].pack_into(ram, self.physical(bottom, True), *words)
+            # The topmost word is pushed first: a fault is reported there.
+            start = self.physical(sp - 8, True) - (sp - 8 - bottom)
+            _FRAMES[len(words)].pack_into(ram, start, *words)
         else:
             for position in range(len(words) - 1, -1, -1):
                 at = self.physical(bottom + 8 * position, True)
