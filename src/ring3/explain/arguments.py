@@ -36,6 +36,7 @@ class Decoding:
         frame.nr = nr
         frame.args = self.args = args
         self.plan = plans.make(name, nr, call, task.abi, style)
+        frame.plan = self.plan
         self.words = words(name, call, task.abi)
         self.line = attempt(lambda: self.plan.enter(frame, args), f"{name or nr}(")
         self.rows = rows(frame, name, call, task.abi, args)
@@ -97,6 +98,11 @@ def rows(
 ) -> list[dict[str, Any]]:
     """One row per argument, in the order of the declaration."""
     signature = c_signature(name, abi)
+    if call is None and not name:
+        return [
+            {**row(abi, i, 1, args, f"arg{i + 1}", "", "", ""), "meaning": "nobody knows"}
+            for i in range(6)
+        ]
     if call is None:
         return [row(abi, i, 1, args, n, kind, "", "") for i, (n, kind) in enumerate(signature[:6])]
     found, register = [], 0

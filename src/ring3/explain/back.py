@@ -23,6 +23,10 @@ RETURNS = {
     "one that can restore every register.",
     "retf": "A far return pops rip, cs, rsp and ss; the flags were restored before by POPF.",
 }
+BEFORE = (
+    '"Before" is where the return path begins: the program\'s registers are still on the kernel '
+    "stack. It loads them and does SWAPGS."
+)
 
 
 def back(tape: Tape) -> list[Step]:
@@ -74,7 +78,7 @@ def way_out(told: dict[str, Any]) -> Step:
             rows.append(
                 [register, value(register, before[register]), value(register, after[register])]
             )
-    blocks = film.text(RETURNS.get(kind, ""))
+    blocks = film.text(RETURNS.get(kind, ""), BEFORE if before.get("cpl") == 0 else "")
     blocks += film.table(["register", "before", "after"], rows, marks)
     title = f"{kind.upper()}: CPL {before.get('cpl', 0)} → {after.get('cpl', 3)}"
     return Step(8, "return", title, blocks, dict(told))

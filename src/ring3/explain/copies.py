@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ring3.abi.errno import EFAULT
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.explain import film
 from ring3.explain.film import Step
 from ring3.explain.judges import short
 from ring3.explain.paging import walk_blocks, walk_facts
+from ring3.explain.tapped import MOST_COPIES
 from ring3.trace.text import quote
 
 if TYPE_CHECKING:
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
 
 PAGE = 4096
 USER_END = 0x7FFFFFFFF000
+USER_END_32 = 0xFFFFE000
 MOST_PAGES = 16
-MOST_COPIES = 40
 SHOWN_BYTES = 48
 KINDS = {"load": "from", "string": "from", "store": "to"}
 
@@ -32,7 +34,10 @@ def copies(tape: Tape, chapter: int) -> list[Step]:
         elif event.name == "hardware":
             walks.append(event)
         elif event.name in wanted:
-            if len(found) < MOST_COPIES:
+            known = bool(found) and event.data["fault"] and found[-1].data.get("fault")
+            if known and found[-1].data["address"] == event.data["address"]:
+                found.append(once_more(event, chapter))
+            elif len(found) < MOST_COPIES:
                 found.append(copy(tape, chapter, len(found) + 1, event, walks))
             else:
                 left_out += 1
@@ -44,7 +49,43 @@ def copies(tape: Tape, chapter: int) -> list[Step]:
     return found
 
 
+def once_more(event: Event, chapter: int) -> Step:
+    """The handler tries a bad address again, to find how much of it could be copied."""
+    place = place_of(event.data["place"])
+    told = f"Asked for again by {place['function']}, {place['file']}:{place['line']}: the same."
+    address = event.data["address"]
+    kind = "copy_out" if chapter == 8 else "copy_in"
+    return Step(
+        chapter, kind, f"{address:#x} once more: EFAULT", film.text(told),
+        {"address": address, "size": event.data["size"], "fault": True, "place": place},
+    )  # fmt: skip
+
+
+def refused(tape: Tape) -> Step | None:
+    """A pointer that was refused before any page was looked at."""
+    if tape.result != -EFAULT.number or tape.named("load", "string", "store"):
+        return None
+    end = USER_END if tape.abi == "x86_64" else USER_END_32
+    for row in tape.rows:
+        if "*" in row["c_type"] and row["value"] >= end:
+            page = page_fact(tape, row["value"], 0, False, {}, tape.trap["areas"])
+            told = (
+                f"{row['name']} is {row['value']:#x}. {why([page])} The check is one comparison; "
+                "page tables are not asked, and nothing is copied. Were it left out, the copy "
+                "would run in ring 0, which may read the kernel's pages: a program could have the "
+                "kernel print its own secrets."
+            )
+            title = f"{row['name']} is no user pointer: EFAULT"
+            return Step(6, "refused", title, film.text(told), {"argument": row["name"], **page})
+    return None
+
+
 def nothing_read(tape: Tape) -> Step:
+    if (bad := refused(tape)) is not None:
+        return bad
+    if tape.unknown:
+        told = "Nobody knows what the registers mean, so nothing is read from the program's memory."
+        return Step(6, "none", "Nothing is read", film.text(told), {})
     pointers = [row["name"] for row in tape.rows if row["direction"].startswith("in")]
     told = f"{tape.name} read nothing from the program's memory"
     if pointers:
@@ -61,9 +102,9 @@ def copy(tape: Tape, chapter: int, number: int, event: Event, hardware: list[Eve
     address, size, data = told["address"], told["size"], told["data"]
     way = KINDS[event.name]
     walks = walk_facts(hardware, address, max(size, 1))
-    pages = [
-        page_fact(tape, at, n, event.name == "store", walks) for at, n in pieces(address, size)
-    ]
+    write = event.name == "store"
+    areas = told["areas"] or tape.trap["areas"]
+    pages = [page_fact(tape, at, n, write, walks, areas) for at, n in pieces(address, size)]
     facts = {
         "direction": way, "address": address, "size": size, "fault": told["fault"],
         "data": None if data is None else data.hex(), "place": place_of(told["place"]),
@@ -72,7 +113,7 @@ def copy(tape: Tape, chapter: int, number: int, event: Event, hardware: list[Eve
     where = f"{facts['place']['function']}, {facts['place']['file']}:{facts['place']['line']}"
     if told["fault"]:
         title = f"{address:#x} cannot be {'written' if way == 'to' else 'read'}: EFAULT"
-        opening = f"{size} bytes {way} {address:#x}, asked for by {where}. {why(tape, pages)}"
+        opening = f"{size} bytes {way} {address:#x}, asked for by {where}. {why(pages)}"
     else:
         title = f"{size} byte{'s' * (size != 1)} {way} {address:#x}"
         opening = f"Copy {number}, by {where}."
@@ -103,10 +144,15 @@ def pieces(address: int, size: int) -> list[tuple[int, int]]:
 
 
 def page_fact(
-    tape: Tape, address: int, count: int, write: bool, walks: dict[int, Any]
+    tape: Tape,
+    address: int,
+    count: int,
+    write: bool,
+    walks: dict[int, Any],
+    areas: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """One page of a copy: what lies there and whether the access is allowed."""
-    area = next((a for a in tape.trap["areas"] if a["start"] <= address < a["end"]), None)
+    area = next((a for a in areas if a["start"] <= address < a["end"]), None)
     page = address & -PAGE
     fault, told = False, "allowed"
     if address >= USER_END:
@@ -125,7 +171,7 @@ def page_fact(
             "walk": walks.get(page)}  # fmt: skip
 
 
-def why(tape: Tape, pages: list[dict[str, Any]]) -> str:
+def why(pages: list[dict[str, Any]]) -> str:
     """What is wrong with the first bad page."""
     bad = next((p for p in pages if p["fault"]), None)
     if bad is None:

@@ -57,8 +57,9 @@ def handler(tape: Tape) -> list[Step]:
             steps += shown(tape, run)
             run = None
         maker = BETWEEN.get(event.name)
-        if maker is not None:
-            steps += maker(tape, event.data)
+        for step in maker(tape, event.data) if maker is not None else ():
+            if not steps or steps[-1].kind != "switch" or steps[-1].title != step.title:
+                steps.append(step)
     if run is not None:
         steps += shown(tape, run)
     if not count:
@@ -79,8 +80,6 @@ def no_handler(tape: Tape) -> Step:
 def on_call(run: Run, told: dict[str, Any]) -> None:
     key = (told["file"], told["first"])
     run.functions.setdefault(key, told)
-    if told["caller"]:
-        pass  # the line that calls is marked by what it calls below
 
 
 def on_line(run: Run, told: dict[str, Any]) -> None:
@@ -90,7 +89,9 @@ def on_line(run: Run, told: dict[str, Any]) -> None:
 
 
 def on_beyond(run: Run, told: dict[str, Any]) -> None:
-    if OURS not in told["file"]:
+    if OURS not in told["file"] and not told["file"].endswith("/abi/types.py"):
+        if "__" in told["function"]:
+            return  # a with block's or an object's own
         run.remark(told["caller"], told["line"], f"→ {told['function']} ({short(told['file'])})")
 
 

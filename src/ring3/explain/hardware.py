@@ -40,6 +40,8 @@ class Hardware:
         self.muted = 0
         self.away = False
         """Another thread has the CPU."""
+        self.inside = False
+        """The call's handler runs, perhaps on the CPU of whoever woke it."""
 
     def attach(self, machine: Any) -> None:
         if hasattr(machine, "probe"):
@@ -79,7 +81,7 @@ class Hardware:
             return
         if name == "switch":
             self.away = details.get("to") != tape.tid
-        elif self.away:
+        elif self.away and not self.inside:
             self.recent.append((name, dict(details)))
             return
         tape.note("hardware", name=name, details=dict(details), after=tape.over)

@@ -35,21 +35,27 @@ def walk_facts(hardware: list[Event], address: int, size: int) -> dict[int, Any]
 
 def walk_blocks(tape: Tape, hardware: list[Event]) -> list[film.Block]:
     """The walks and faults of one copy; what a machine without a view of them hides."""
-    walks = [details(e) for e in hardware if e.data["name"] == "walk"]
     if not hardware:
         if tape.machine == "native":
             return []
         return film.text("No page-table walk was seen: the TLB knew the page already.")
     blocks: list[film.Block] = []
-    for each in walks[:MOST_WALKS]:
-        blocks += one_walk(each)
-    if len(walks) > MOST_WALKS:
-        blocks += film.text(f"and {len(walks) - MOST_WALKS} walks more")
+    told: list[list[film.Block]] = []
+    left_out = 0
     for e in hardware:
-        if e.data["name"] == "fault":
-            blocks += film.text(fault_told(details(e)))
-        elif e.data["name"] == "entry":
-            blocks += film.text(interruption(details(e)))
+        name = e.data["name"]
+        if name not in TOLD:
+            continue
+        found = TOLD[name](details(e))
+        if found in told:
+            continue  # the routine tries again, byte by byte, to learn where exactly it ends
+        told.append(found)
+        if name == "walk" and sum(1 for each in told if len(each) > 1) > MOST_WALKS:
+            left_out += 1
+        else:
+            blocks += found
+    if left_out:
+        blocks += film.text(f"and {left_out} walks more")
     return blocks
 
 
@@ -92,16 +98,24 @@ ACTIONS = {
 }
 
 
-def fault_told(fault: dict[str, Any]) -> str:
+def fault_told(fault: dict[str, Any]) -> list[film.Block]:
     error = fault.get("error") or 0
     words = [yes if error & bit else no for bit, yes, no in ERROR_BITS]
     action = ACTIONS.get(str(fault.get("action")), str(fault.get("action")))
     said = ", ".join(w for w in words if w)
-    return f"Page fault at {fault['address']:#x} (error {error:#x}: {said}): {action}."
+    return film.text(f"Page fault at {fault['address']:#x} (error {error:#x}: {said}): {action}.")
 
 
-def interruption(entry: dict[str, Any]) -> str:
+def interruption(entry: dict[str, Any]) -> list[film.Block]:
     vector = entry.get("vector")
     if entry["kind"] == "irq":
-        return f"In the middle of it an interrupt came (vector {vector:#x}) and was served."
-    return f"Exception {vector} (#PF)" + " entered ring 0 on the same kernel stack."
+        told = f"In the middle of it an interrupt came (vector {vector:#x}) and was served."
+    else:
+        told = (
+            f"Exception {vector} in the middle of the copy: the CPU is in ring 0 already, so it "
+            "pushes its frame on the same kernel stack."
+        )
+    return film.text(told)
+
+
+TOLD = {"walk": one_walk, "fault": fault_told, "entry": interruption}

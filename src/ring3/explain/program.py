@@ -100,7 +100,8 @@ def registers(tape: Tape) -> list[Step]:
     """Chapter 2."""
     i386 = tape.abi == "i386"
     number = "eax" if i386 else "rax"
-    rows = [[number, f"{tape.nr:#x}", "number", "", f"{tape.nr} = {tape.name}"]]
+    known = "no such call" if tape.unknown else f"{tape.nr} = {tape.name}"
+    rows = [[number, f"{tape.nr:#x}", "number", "", known]]
     for row in tape.rows:
         kind = row["declared"] or row["c_type"]
         rows.append([row["register"], f"{row['value']:#x}", row["name"], kind, row["meaning"]])
@@ -109,7 +110,7 @@ def registers(tape: Tape) -> list[Step]:
     told = [f"As a tracer prints it: {tape.line}"]
     if len(tape.rows) > 3 and not i386:
         told.append(R10)
-    if unused:
+    if unused and not tape.unknown:
         count = len(tape.rows)
         told.append(
             f"{tape.name} takes {count} argument{'s' * (count != 1)}; what "
@@ -119,7 +120,11 @@ def registers(tape: Tape) -> list[Step]:
     blocks += film.text(*told)
     blocks += film.text(*stale(tape))
     data = {"number": tape.nr, "line": tape.line, "arguments": tape.rows, "unused": unused}
-    return [Step(2, "registers", f"{len(tape.rows)} arguments in registers", blocks, data)]
+    count = len(tape.rows)
+    title = f"{count} argument{'s' * (count != 1)} in registers"
+    if tape.unknown:
+        title = "Six registers that no declaration explains"
+    return [Step(2, "registers", title, blocks, data)]
 
 
 O_CREAT, O_TMPFILE = 0o100, 0o20200000

@@ -35,18 +35,19 @@ if TYPE_CHECKING:
 class Reel:
     """A tape under way: what was put in place for it and has to be taken away again."""
 
-    def __init__(self, tape: Tape, task: Task) -> None:
+    def __init__(self, tape: Tape, task: Task, hardware: Hardware) -> None:
         self.tape = tape
+        self.hardware = hardware
         self.decoding: Decoding
-        self.memory = TappedMemory(task.memory, tape)
+        self.memory = TappedMemory(task.memory, tape, lambda: snapshot.areas_of(task))
         self.lines = LineTracer(tape, self.paused)
 
     def paused(self) -> None:
-        self.memory.running = False
+        self.memory.running = self.hardware.inside = False
 
     def run(self, again: bool) -> None:
         self.tape.note("run", again=again)
-        self.memory.running = True
+        self.memory.running = self.hardware.inside = True
         self.lines.start()
 
 
@@ -107,6 +108,7 @@ class Recorder:
     def begin(self, t: Task, nr: int, name: str, args: Sequence[int]) -> Reel:
         call = declared(name) if name else None
         self.tape = tape = Tape(name or f"syscall_{nr}", nr, self.selection.place, call)
+        tape.unknown = not name
         tape.abi, tape.pid, tape.tid = t.abi, t.process.pid, t.tid
         tape.comm = t.comm.decode("utf-8", "replace")
         tape.machine = self.world.machine.name
@@ -114,7 +116,7 @@ class Recorder:
         self.hardware.begin(tape, t)
         with self.hardware.ours():
             tape.trap = snapshot.take(t, nr, args)
-            reel = Reel(tape, t)
+            reel = Reel(tape, t, self.hardware)
             reel.decoding = Decoding(t, nr, name, call, args)
         tape.rows = reel.decoding.rows
         self.reels[t] = reel

@@ -34,17 +34,7 @@ def take(task: Task, nr: int, args: Sequence[int]) -> dict[str, Any]:
     """Everything that chapters 1 to 3 need."""
     memory = task.memory
     registers, how = user_registers(task, nr, args)
-    areas = [
-        {
-            "start": a.start,
-            "end": a.end,
-            "prot": a.prot,
-            "shared": a.shared,
-            "offset": a.offset,
-            "name": name_of(a, task).decode("utf-8", "replace"),
-        }
-        for a in task.space.areas()
-    ]
+    areas = areas_of(task)
     rip, rsp = registers.get("rip", 0), registers.get("rsp", 0)
     word = 8 if task.abi == "x86_64" else 4
     before = readable(memory, rip - CODE_BEFORE, rip) if rip else b""
@@ -58,6 +48,21 @@ def take(task: Task, nr: int, args: Sequence[int]) -> dict[str, Any]:
         "stack": stack,
         "returns": return_addresses(memory, areas, rsp, stack, word),
     }
+
+
+def areas_of(task: Task) -> list[dict[str, Any]]:
+    """What is mapped, as plain data."""
+    return [
+        {
+            "start": a.start,
+            "end": a.end,
+            "prot": a.prot,
+            "shared": a.shared,
+            "offset": a.offset,
+            "name": name_of(a, task).decode("utf-8", "replace"),
+        }
+        for a in task.space.areas()
+    ]
 
 
 def name_of(area: Area, task: Task) -> bytes:

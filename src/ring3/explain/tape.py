@@ -31,6 +31,8 @@ class Tape:
         self.nth = nth
         """It is the nth call that fits the selection."""
         self.call = call
+        self.unknown = False
+        """No ABI has a call with that number."""
         self.abi = "x86_64"
         self.args: tuple[int, ...] = ()
         self.pid = self.tid = 0

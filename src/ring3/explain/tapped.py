@@ -9,9 +9,13 @@ from ring3.abi.errno import EFAULT
 from ring3.abi.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ring3.abi.types import Memory
     from ring3.explain.tape import Tape
 
+MOST_COPIES = 40
+"""Of one call, told in full."""
 MOST_BYTES = 4096
 """Of one copy, kept for showing."""
 CALLS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "syscalls")
@@ -42,10 +46,13 @@ def place_in_handler() -> dict[str, Any]:
 class TappedMemory:
     """A task's memory while its call is filmed (abi.types.Memory)."""
 
-    def __init__(self, inner: Memory, tape: Tape) -> None:
+    def __init__(self, inner: Memory, tape: Tape, areas: Callable[[], Any]) -> None:
         self.inner = inner
         self.word = inner.word
         self.tape = tape
+        self.areas = areas
+        """Tells what is mapped now."""
+        self.copies = 0
         self.running = False
         """The call's own handler runs: what others do with this memory meanwhile is not noted."""
 
@@ -54,8 +61,10 @@ class TappedMemory:
 
     def told(self, kind: str, addr: int, size: int, data: bytes | None, found: int = -1) -> None:
         if self.running:
+            self.copies += 1
             self.tape.note(
                 kind,
+                areas=self.areas() if self.copies <= MOST_COPIES else None,
                 address=addr,
                 size=size if found < 0 else found,
                 data=None if data is None else bytes(data[:MOST_BYTES]),

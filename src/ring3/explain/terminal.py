@@ -112,14 +112,14 @@ def table(block: Block) -> Any:
 
 def code(block: Block) -> Any:
     """A listing: number, mark, text, remark."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     lines = block["lines"]
     texts = coloured([line["text"] for line in lines], block["language"])
     made = Table(
-        box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0), title=block["title"],
-        title_justify="left", title_style="dim italic",
+        box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0),
     )  # fmt: skip
     if any(line["n"] for line in lines):
         made.add_column(justify="right", no_wrap=True, style="dim")
@@ -134,7 +134,7 @@ def code(block: Block) -> Any:
         if line["note"]:
             text = text + Text(f"   {line['note']}", style="cyan italic not bold")
         made.add_row(line["n"], Text(MARKS[line["mark"]], style=style), text)
-    return made
+    return Group(Text(block["title"], style="dim italic"), made)
 
 
 def coloured(lines: list[str], language: str) -> list[Any]:

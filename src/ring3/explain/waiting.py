@@ -41,15 +41,40 @@ def describe_park(park: Park, world: World) -> dict[str, Any]:
         at = at.tb_next
     deadline = park.deadline_ns
     return {
-        "queues": [describe_queue(queue) for queue in park.queues],
+        "queues": [describe_queue(queue, park) for queue in park.queues],
         "in_ns": None if deadline is None else deadline - world.clock.monotonic_ns(),
         "restart": RESTARTS.get(park.restart, str(park.restart)),
         "place": raised,
     }
 
 
-def describe_queue(queue: WaitQueue) -> str:
-    kind = type(queue).__name__
+def owner_of(queue: WaitQueue, park: Park) -> str:
+    """Whose queue it is: an object that the frames of the park know has it as an attribute."""
+    at, found = park.__traceback__, ""
+    while at is not None:
+        for thing in list(at.tb_frame.f_locals.values()):
+            if type(thing).__module__.startswith("ring3."):
+                found = attribute_with(thing, queue, 2) or found
+        at = at.tb_next
+    return found
+
+
+def attribute_with(thing: object, queue: WaitQueue, depth: int) -> str:
+    """``Pipe.readers``: the attribute of *thing*, or of what it refers to, that is *queue*."""
+    names = [n for kind in type(thing).__mro__ for n in getattr(kind, "__slots__", ())]
+    values = {n: getattr(thing, n, None) for n in [*names, *getattr(thing, "__dict__", ())]}
+    for name, value in values.items():
+        if value is queue:
+            return f"{type(thing).__name__}.{name}"
+    for value in values.values() if depth > 1 else ():
+        if type(value).__module__.startswith(("ring3.ipc", "ring3.net", "ring3.drivers")):
+            if found := attribute_with(value, queue, depth - 1):
+                return found
+    return ""
+
+
+def describe_queue(queue: WaitQueue, park: Park) -> str:
+    kind = owner_of(queue, park) or type(queue).__name__
     fd = getattr(queue, "host_fd", None)
     others = len(queue.waiters)
     behind = f", behind {others} other{'s' * (others > 1)}" if others else ""

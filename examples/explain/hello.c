@@ -1,0 +1,8 @@
+/* The call that every first program makes. */
+#include <stdio.h>
+
+int main(void)
+{
+    puts("hello");
+    return 0;
+}
