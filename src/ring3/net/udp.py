@@ -83,10 +83,7 @@ class UdpSocket(QueueSocket, InetSocket):
             return
         ip, port = self.load_destination(raw)
         ip = self.net.destination(ip)
-        if self.remote is not None:
-            self.remote = None
-            self.forget_source()
-        self.take_source(ip)
+        self.take_source(ip)  # which stays as it is when there is one from before
         self.remote = (ip, port)
         self.events.wake()
 
@@ -141,8 +138,9 @@ class UdpSocket(QueueSocket, InetSocket):
         """Bring a message to whoever is bound to *destination*, if anybody is."""
         target = self.ports.find(destination, source, listening=False)
         if target is None:
-            # The ICMP error that comes back is told to connected sockets, and to who asked for it.
-            if self.remote is not None or any(map(self.options.get, RECEIVES_ERRORS)):
+            # The ICMP error that comes back is told to who is connected there, and to who asked.
+            asked = self.remote is None and any(map(self.options.get, RECEIVES_ERRORS))
+            if asked or self.remote == destination:
                 self.fail(ECONNREFUSED)
             return
         assert isinstance(target, UdpSocket)

@@ -67,7 +67,9 @@ class Walk:
             if isinstance(got, str):
                 return got
             size, data, sender = got
-            return size, data, self.names.index(sender) if sender in self.names else sender
+            if isinstance(sender, tuple) and sender not in self.names:
+                sender = sender[0]  # the port was given back by a disconnect, and another taken
+            return size, data, sender if sender not in self.names else self.names.index(sender)
         if what == "connect":
             return w.connect(fd, self.family, self.names[rest[0]])
         if what == "disconnect":
