@@ -40,9 +40,13 @@ def network_of(world: Any) -> Network:
     net: Network | None = world.net
     if net is None:
         net = world.net = Network(world.reactor, world.clock, world.own_objects)
-        over_device = getattr(world.machine, "attach_loopback", None)
-        if over_device is not None:
-            net.carry = over_device(net.carry)
+        plug = getattr(world.machine, "attach_network", None)
+        if plug is not None:
+            from ring3.net.wire import Wire
+
+            device = plug()
+            wire = Wire(device.send)
+            net.carry, device.receive = wire.carry, wire.receive
     return net
 
 

@@ -329,6 +329,19 @@ def test_a_deadline_is_met_exactly_and_by_the_bottom_half() -> None:
     assert dict(bench.board.softirqs.rows())["HRTIMER"] == 1
 
 
+def test_a_tick_that_waits_to_be_taken_is_one_interrupt() -> None:
+    """The run loop asks for the next event while the CPU has interrupts off."""
+    bench = Bench()
+    bench.clock.now = TICK_NS
+    for _ in range(3):
+        bench.board.next_event_ns()
+        bench.board.advance()
+    bench.settle()
+    bench.board.next_event_ns()
+    bench.settle()
+    assert bench.board.interrupts.counts[IRQ_TIMER] == bench.ticks == 1
+
+
 def test_an_earlier_deadline_reprograms_the_timer() -> None:
     bench = Bench()
     bench.clock.arm(900, Sleeper())

@@ -445,9 +445,10 @@ class EmulatedMachine:
         disk.dma_written = frames.changed
         return disk, frames, self.ram
 
-    def attach_loopback(self, deliver: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Lead the loopback interface's packets over the network device (net.network)."""
-        return self.board.attach_loopback(self.physical.frames.alloc_zeroed, deliver)
+    def attach_network(self) -> Any:
+        """Plug the network device in, its wire led back to itself (net.network): ``send`` takes
+        frames, ``receive`` gets them, before the call that sent them is over."""
+        return self.board.attach_network(self.physical.frames.alloc_zeroed, 0, 0)
 
     # --- faults of the machine itself ------------------------------------------------------------
     def bug(self) -> None:

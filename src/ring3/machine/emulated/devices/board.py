@@ -13,7 +13,7 @@ to user mode ``bottom_halves()``.
 
 from __future__ import annotations
 
-from ring3.abi.hints import TYPE_CHECKING, Any, Final
+from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.machine.emulated.devices.irq import Interrupts
 from ring3.machine.emulated.devices.keyboard import Keyboard
 from ring3.machine.emulated.devices.pic import InterruptController
@@ -117,16 +117,6 @@ class Board:
         self.softirqs.open(NET_RX, device.poll)
         self.interrupts.attach(IRQ_NET, "eth0", device.interrupt)
         return device
-
-    def attach_loopback(
-        self, new_frame: Callable[[], int], deliver: Callable[[Any], None]
-    ) -> Callable[[Any], None]:
-        """Lead the loopback interface over the network device. What is returned takes the
-        kernel's packets (net.link.Frame); *deliver* gets them from the NET_RX softirq, before
-        the call that sent them is back in user mode."""
-        from ring3.machine.emulated.devices.loopback import Loopback
-
-        return Loopback(self.attach_network(new_frame, 0, 0), deliver).carry
 
     def close(self) -> None:
         if self.disk is not None:

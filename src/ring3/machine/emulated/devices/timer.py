@@ -35,12 +35,14 @@ TICK_NS: Final = 1_000_000_000 // HZ
 class Timer:
     """The device: raises IRQ 0 once virtual time reaches the programmed moment."""
 
-    __slots__ = ("controller", "event", "schedule")
+    __slots__ = ("controller", "event", "raised", "schedule")
 
     def __init__(self, schedule: Schedule, controller: InterruptController) -> None:
         self.schedule = schedule
         self.controller = controller
         self.event: Event | None = None
+        self.raised = False
+        """It has fired, and its interrupt was not taken yet."""
 
     def program(self, at_ns: int | None) -> None:
         """Fire at *at_ns* (at once if that is past), instead of what was programmed; None: off."""
@@ -53,6 +55,7 @@ class Timer:
 
     def _fire(self) -> None:
         self.event = None
+        self.raised = True
         self.controller.request(IRQ_TIMER, "timer")
 
 
@@ -79,6 +82,7 @@ class Ticker:
 
     def interrupt(self) -> None:
         """Top half of IRQ 0."""
+        self.timer.raised = False
         now = self.clock.monotonic_ns()
         if not self.idle and now >= self.next_tick_ns:
             # Late ones are caught up with: jiffies counts time, not interrupts.
@@ -105,7 +109,9 @@ class Ticker:
 
     def program(self) -> None:
         """Set the comparator for what comes first: the tick or the kernel's next deadline. A
-        deadline whose bottom half is already on its way needs no further interrupt."""
+        deadline whose interrupt or bottom half is already on its way needs no further one."""
+        if self.timer.raised:
+            return
         at = None if self.idle else self.next_tick_ns
         if not self.softirqs.pending >> HRTIMER & 1:
             first = self.clock.next_deadline_ns()
