@@ -15,6 +15,15 @@ LAUNCH = (
     f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r});"
     " from ring3.cli.main import entry; entry()"
 )
+# A program in a kernel that lives already and has run one: what its calls cost, without the start.
+LIVE = (
+    f"import sys, time; sys.path.insert(0, {str(ROOT / 'src')!r}); import ring3\n"
+    "with ring3.Kernel() as k:\n"
+    "    k.run(['true'])\n"
+    "    begin = time.perf_counter()\n"
+    "    k.run(sys.argv[1:], stdout=ring3.DEVNULL, check=True)\n"
+    "    print((time.perf_counter() - begin) * 1e9)\n"
+)
 PINNED = ["taskset", "-c", "0"]
 RUNSC = ["runsc", "--ignore-cgroups", "--network=none", "--platform=ptrace", "do"]
 BWRAP = ["bwrap", "--bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
@@ -29,6 +38,8 @@ class Contender:
     name: str
     program: str
     wrap: Callable[[list[str]], list[str]]
+    timed: bool = False
+    """The command prints the nanoseconds that its program took: without the contender's start."""
 
     def absent(self) -> str:
         """Say why it cannot run here, or '' if a first `true` works."""
@@ -67,6 +78,7 @@ CONTENDERS = (
     Contender("ring3", sys.executable, ring3("fast")),
     Contender("ring3 pinned", "taskset", ring3("fast", pinned=True)),
     Contender("ring3 full", sys.executable, ring3("full")),
+    Contender("ring3 live", sys.executable, prefixed(sys.executable, "-c", LIVE), timed=True),
     Contender("strace -f", "strace", prefixed("strace", "-f", "-o", os.devnull)),
     Contender("strace pinned", "strace", prefixed(*PINNED, "strace", "-f", "-o", os.devnull)),
     Contender("PRoot", "proot", prefixed("proot")),

@@ -49,6 +49,8 @@ def measure(
                 where = f"{row.name}, {contender.name}"
                 if (row.only and contender.name not in row.only) or where in failed:
                     continue
+                if contender.timed and not row.whole:
+                    continue
                 try:
                     samples.setdefault((row.name, contender.name), []).append(
                         row.measure(contender)
