@@ -32,6 +32,7 @@ HEADER_32: Final = struct.Struct("<16sHHIIIIIHHHHHH")
 PROGRAM_HEADER_32: Final = struct.Struct("<8I")
 IN_ORDER_OF_64: Final = (0, 6, 1, 2, 3, 4, 5, 7)
 """Where the fields of a 64-bit program header stand in a 32-bit one."""
+OFFSET_END: Final = 1 << 63
 USER_END: Final = 1 << 47
 USER_END_32: Final = 1 << 32
 
@@ -54,6 +55,7 @@ class Elf:
 
     __slots__ = (
         "abi",
+        "broken",
         "entry",
         "executable_stack",
         "file",
@@ -88,7 +90,7 @@ class Elf:
         entry = PROGRAM_HEADER_32 if narrow else PROGRAM_HEADER
         if size != entry.size or not 1 <= self.phnum <= 65536 // size:
             raise wrong("program headers out of shape")
-        if self.phoff >= 1 << 63:
+        if self.phoff >= OFFSET_END - size * self.phnum:
             raise wrong("program headers beyond any file")
         table = file.pread(size * self.phnum, self.phoff)
         if len(table) != size * self.phnum:
@@ -100,7 +102,9 @@ class Elf:
         self.loads = [h for h in headers if h.kind == PT_LOAD]
         self.executable_stack = any(h.kind == PT_GNU_STACK and h.flags & 1 for h in headers)
         self.interpreter = self.read_interpreter(headers, wrong)
-        self.check_loads(wrong)
+        self.broken = self.what_cannot_be_mapped()
+        """Why the image cannot be mapped, or "". Linux finds out when the old program is gone, so
+        this is no error of execve: the process dies of SIGSEGV."""
 
     def read_interpreter(
         self, headers: list[ProgramHeader], wrong: type[Exception]
@@ -110,7 +114,7 @@ class Elf:
                 continue
             if not 2 <= header.filesz <= PATH_MAX:
                 raise wrong("interpreter name of impossible length")
-            if header.offset >= 1 << 63:
+            if header.offset >= OFFSET_END - PATH_MAX:
                 raise EINVAL("interpreter name beyond any file")
             name = self.file.pread(header.filesz, header.offset)
             if len(name) != header.filesz:
@@ -120,13 +124,14 @@ class Elf:
             return name[: name.index(b"\0")]
         return None
 
-    def check_loads(self, wrong: type[Exception]) -> None:
+    def what_cannot_be_mapped(self) -> str:
         limit = USER_END if self.abi == "x86_64" else USER_END_32
         for h in self.loads:
             if h.filesz > h.memsz or h.memsz > limit or h.vaddr > limit - h.memsz:
-                raise EINVAL("segment out of range") if wrong is ENOEXEC else wrong()
-            if h.offset >= 1 << 63 or (h.vaddr - h.offset) % PAGE_SIZE:
-                raise EINVAL("segment not aligned to its file offset")
+                return "segment out of range"
+            if h.offset >= OFFSET_END or (h.vaddr - h.offset) % PAGE_SIZE:
+                return "segment not aligned to its file offset"
+        return ""
 
     @property
     def low(self) -> int:

@@ -9,7 +9,7 @@ import os
 import struct
 
 from ring3.abi import elf as e
-from ring3.abi.errno import E2BIG, EIO, ELIBBAD, ELOOP, ENOEXEC
+from ring3.abi.errno import E2BIG, EACCES, EIO, ELIBBAD, ELOOP, ENOEXEC
 from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.mount import MS_NOSUID
 from ring3.abi.resource import RLIMIT_STACK
@@ -123,6 +123,8 @@ def find_elf(t: Task, program: Program, place: Place) -> None:
     program.exe = place
     program.elf = Elf(file, head)
     if program.elf.interpreter is not None:
+        if not program.elf.interpreter:
+            raise EACCES("an empty name: the working directory")  # that is how Linux reads it
         at = walk(t, None, program.elf.interpreter, FOLLOW)
         file, head = open_program(t, program, at)
         program.interpreter = Elf(file, head, ELIBBAD, EIO)
@@ -174,7 +176,9 @@ def build_image(program: Program) -> Image:
     base = 0 if elf.kind == e.ET_EXEC else pie + random_pages(program.random, pie_bits) - elf.low
     segments = segments_of(elf, base)
     entry, interpreter_base = base + elf.entry, 0
-    if interpreter is not None:
+    if elf.broken or (interpreter is not None and interpreter.broken):
+        segments, start = [], 0  # there is nothing at 0: SIGSEGV
+    elif interpreter is not None:
         if interpreter.kind == e.ET_DYN:
             moved = random_pages(program.random, loader_bits)
             interpreter_base = loader + moved - interpreter.low
@@ -250,8 +254,8 @@ class StackBuilder:
             (e.AUX_MINSIGSTKSZ, program.signal_stack or minimum_signal_stack()),
             (e.AUX_NULL, 0),
         ]
-        word = "I" if narrow else "Q"
-        self.auxv = b"".join(struct.pack(f"<2{word}", key, value) for key, value in aux)
+        word, mask = ("I", (1 << 32) - 1) if narrow else ("Q", (1 << 64) - 1)
+        self.auxv = b"".join(struct.pack(f"<2{word}", key, value & mask) for key, value in aux)
         words = [argc, *pointers[:argc], 0, *pointers[argc:], 0]
         block = struct.pack(f"<{len(words)}{word}", *words) + self.auxv
         sp = (at - len(block)) & -16

@@ -45,7 +45,7 @@ PROC_SELF_EXE = b"/proc/self/exe\0"
 NO_FD = (1 << 64) - 1
 UC_FLAGS = 2 | 4
 """UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS"""
-SIGKILL = 9
+SIGSEGV = 11
 
 Cmds = list[tuple[int, tuple[int, ...], int]]
 
@@ -122,7 +122,7 @@ def load_image(machine: NativeMachine, v: NativeVehicle, image: Image, vdso: int
 
 
 class Loader:
-    """The steps of one load; any failure here kills the process, as on Linux."""
+    """The steps of one load; any failure here kills the process (SIGSEGV), as on Linux."""
 
     def __init__(
         self, machine: NativeMachine, v: NativeVehicle, image: Image, vdso: int, top: int
@@ -133,13 +133,14 @@ class Loader:
         self.vdso = vdso
         self.top = top
         self.zero: list[tuple[int, int]] = []
+        self.bad = next((why for s in image.segments if (why := misplaced(s))), "")
 
     def prepare(self) -> None:
         """Build the stack and take hold of the files; the kernel may close its own afterwards."""
         self.block_at, self.block = self.image.build_stack(self.top, self.vdso)
         self.cmds: Cmds = []
         lent: dict[int, int] = {}
-        for segment in self.image.segments:
+        for segment in self.image.segments if not self.bad else ():
             host_fd = -1
             if segment.file is not None and segment.filesz:
                 source = segment.file.map_fd(PROT_READ, False)
@@ -153,6 +154,9 @@ class Loader:
 
     def start(self) -> None:
         """Have the vehicle map everything and grow its stack."""
+        if self.bad:
+            self.fail(self.bad)
+            return
         cmds, sp = self.cmds, self.block_at
         # A system call that writes there makes the host grow the stack down to it.
         cmds.append((NUMBERS["clock_gettime"], (1, max(sp - 128, 0)), 0))
@@ -200,7 +204,7 @@ class Loader:
     def write_frame(self) -> None:
         registers = [0] * 23
         registers[RSP] = self.block_at
-        registers[RIP] = self.image.entry
+        registers[RIP] = self.image.entry & (1 << 64) - 1
         registers[17] = 0x202
         registers[18] = USER_SEGMENTS
         stack = (SLOTS + SLOT_STACK, 0, SLOT_SIZE - SLOT_STACK)
@@ -211,7 +215,18 @@ class Loader:
 
     def fail(self, why: str) -> None:
         self.machine.say(f"exec of {self.image.name}: {why}")
-        self.machine.lost(self.v, SIGKILL)
+        self.machine.lost(self.v, SIGSEGV)
+
+
+def misplaced(segment: Segment) -> str:
+    """Why a segment cannot lie where it wants to; "" if it can."""
+    from ring3.machine.native.space import touches_shim
+
+    if segment.vaddr < 0 or segment.vaddr + segment.memsz >= 1 << 47:
+        return "segment beyond user memory"
+    if touches_shim(segment.vaddr, max(segment.memsz, 1)):
+        return "segment where the machine's own code is"
+    return ""
 
 
 __all__ = ["REPLY_ENTER", "Exec", "load_image"]

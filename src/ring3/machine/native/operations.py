@@ -7,7 +7,7 @@ Each begins when the handler has returned it (``begin``) and ends by handing a r
 
 from __future__ import annotations
 
-from ring3.abi.errno import EAGAIN, EFAULT, EINVAL, ENOEXEC, Errno
+from ring3.abi.errno import EAGAIN, EFAULT, Errno
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.sched import (
     CLONE_CHILD_CLEARTID,
@@ -328,19 +328,6 @@ class ExitThread(Deferred):
     def inside(self, machine: NativeMachine, v: NativeVehicle, cmds: list[Any]) -> None:
         v.run(cmds, lambda v, index, last: None)
         machine.forget(v)
-
-
-def check_image(segments: list[Any]) -> None:
-    """Refuse what cannot be mapped here. ENOEXEC, EINVAL."""
-    from ring3.machine.native.space import touches_shim
-
-    for segment in segments:
-        if segment.vaddr < 0 or segment.vaddr + segment.memsz >= 1 << 47:
-            raise ENOEXEC("segment beyond user memory")
-        if touches_shim(segment.vaddr, max(segment.memsz, 1)):
-            raise ENOEXEC("segment where the machine's own code is")
-        if segment.filesz > segment.memsz:
-            raise EINVAL("segment larger in the file than in memory")
 
 
 __all__ = ["REPLY_RESUME", "Clone", "ExitThread", "HostCall", "MapFile", "SlowReturn"]
