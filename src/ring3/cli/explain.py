@@ -145,6 +145,9 @@ def never(recorder: Recorder) -> int:
     """The chosen call was not made: say which were."""
     from ring3.explain.selection import listed
 
+    if recorder.failure:
+        say(f"explain: {recorder.selection} was made, but not filmed: {recorder.failure}")
+        return OWN_ERROR << 8
     found = f"only {recorder.matched} of them were" if recorder.matched else "it was never"
     say(f"explain: there is no {recorder.selection}: {found} made")
     if recorder.counts:

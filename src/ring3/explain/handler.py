@@ -9,9 +9,12 @@ from ring3.explain import film
 from ring3.explain.film import Step
 from ring3.explain.interrupts import nested
 from ring3.explain.judges import short
+from ring3.explain.runs import WATCHED, Run
 
 if TYPE_CHECKING:
-    from ring3.explain.tape import Event, Tape
+    from collections.abc import Collection
+
+    from ring3.explain.tape import Tape
 
 MOST_FUNCTIONS = 8
 MOST_LINES = 120
@@ -19,26 +22,6 @@ MOST_LINES = 120
 AROUND = 400
 FOLD = 3
 """More lines in a row that did not run are left out of a helper's listing."""
-OURS = "/ring3/explain/"
-
-
-class Run:
-    """One execution of the handler: from the trap, or again after a wake."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.events: list[Event] = []
-        self.functions: dict[tuple[str, int], dict[str, Any]] = {}
-        self.lines: dict[tuple[str, int], int] = {}
-        self.notes: dict[tuple[str, int], list[str]] = {}
-        self.order: list[tuple[str, int]] = []
-        self.raised: dict[str, Any] | None = None
-        self.returned = ""
-
-    def remark(self, file: str, line: int, text: str) -> None:
-        kept = self.notes.setdefault((file, line), [])
-        if text not in kept:
-            kept.append(text)
 
 
 def handler(tape: Tape) -> list[Step]:
@@ -76,47 +59,6 @@ def no_handler(tape: Tape) -> Step:
     return Step(7, "none", "No handler runs", film.text(told if verdict else "No handler ran."), {})
 
 
-# --- what happens in a run -----------------------------------------------------------------------
-def on_call(run: Run, told: dict[str, Any]) -> None:
-    key = (told["file"], told["first"])
-    run.functions.setdefault(key, told)
-
-
-def on_line(run: Run, told: dict[str, Any]) -> None:
-    key = (told["file"], told["line"])
-    run.lines[key] = run.lines.get(key, 0) + 1
-    run.order.append(key)
-
-
-def on_beyond(run: Run, told: dict[str, Any]) -> None:
-    if OURS not in told["file"] and not told["file"].endswith("/abi/types.py"):
-        if "__" in told["function"]:
-            return  # a with block's or an object's own
-        run.remark(told["caller"], told["line"], f"→ {told['function']} ({short(told['file'])})")
-
-
-def on_memory(run: Run, told: dict[str, Any]) -> None:
-    place = told["place"]
-    if place:
-        what = "EFAULT" if told["fault"] else f"{told['size']} bytes"
-        run.remark(place["file"], place["line"], f"copy: {what}")
-
-
-def on_raise(run: Run, told: dict[str, Any]) -> None:
-    if run.raised is None or run.raised["type"] != told["type"]:
-        run.raised = told
-        reason = f"({told['reason']!r})" if told["reason"] else ""
-        run.remark(told["file"], told["line"], f"✗ {told['type']}{reason}")
-
-
-def on_return(run: Run, told: dict[str, Any]) -> None:
-    run.returned = told["value"]
-
-
-WATCHED = {
-    "call": on_call, "line": on_line, "beyond": on_beyond, "load": on_memory, "string": on_memory,
-    "store": on_memory, "raise": on_raise, "return": on_return,
-}  # fmt: skip
 ENDS = ("exit", "park", "exited", "oops")
 
 
@@ -170,21 +112,25 @@ def outcome(tape: Tape, run: Run) -> str:
 
 
 def source(
-    run: Run, function: dict[str, Any], now: tuple[str, int] | None = None
+    run: Run,
+    function: dict[str, Any],
+    now: tuple[str, int] | None = None,
+    so_far: Collection[tuple[str, int]] | None = None,
 ) -> list[film.Block]:
-    """A function's listing with its lines marked."""
+    """A function's listing with its lines marked: those that ran, or ran *so_far*, and *now*."""
     file = function["file"]
+    ran = run.lines if so_far is None else so_far
     lines = []
     for n in range(function["first"], min(function["last"], function["first"] + AROUND) + 1):
         key = (file, n)
-        mark = "ran" if key in run.lines else ""
-        if run.raised is not None and (run.raised["file"], run.raised["line"]) == key:
-            mark = "raised"
+        mark = "ran" if key in ran else ""
+        notes = list(run.notes.get(key, ())) if mark else []
+        if mark and run.raised is not None:
+            mark = "raised" if (run.raised["file"], run.raised["line"]) == key else mark
         if key == now:
             mark = "now"
-        notes = list(run.notes.get(key, ()))
         times = run.lines.get(key, 0)
-        if times > 1:
+        if times > 1 and so_far is None:
             notes.insert(0, f"{times}×")
         lines.append(film.line(n, linecache.getline(file, n).rstrip("\n"), mark, "; ".join(notes)))
     return film.listing("python", f"{function['function']}, {short(file)}", lines)
@@ -213,21 +159,20 @@ def folded(blocks: list[film.Block]) -> list[film.Block]:
 def single_lines(run: Run) -> list[Step]:
     """A step per line: only for views that can be stepped."""
     steps = []
+    so_far: set[tuple[str, int]] = set()
     for number, (file, n) in enumerate(run.order[:MOST_LINES], 1):
+        so_far.add((file, n))
         inside = [
             f for f in run.functions.values() if f["file"] == file and f["first"] <= n <= f["last"]
         ]
         if not inside:
             continue
         function = min(inside, key=lambda f: int(f["last"]) - int(f["first"]))
-        steps.append(
-            Step(
-                7, "line", f"line {number} of {len(run.order)}: {function['function']}:{n}",
-                source(run, function, (file, n)),
-                {"run": run.number, "file": short(file), "line": n,
-                 "text": linecache.getline(file, n).strip()},
-            )
-        )  # fmt: skip
+        title = f"line {number} of {len(run.order)}: {function['function']}:{n}"
+        blocks = source(run, function, (file, n), so_far)
+        text = linecache.getline(file, n).strip()
+        data = {"run": run.number, "file": short(file), "line": n, "text": text}
+        steps.append(Step(7, "line", title, blocks, data))
     return steps
 
 

@@ -7,13 +7,14 @@ from ring3.explain import film
 from ring3.explain.disassembly import block, instructions, trap_address
 from ring3.explain.film import Step
 from ring3.explain.snapshot import ARGUMENTS
-from ring3.explain.unwind import unwind
+from ring3.explain.unwind import OUTERMOST, unwind
 
 if TYPE_CHECKING:
     from ring3.explain.elf import Symbols
     from ring3.explain.tape import Tape
 
 MOST_CALLERS = 16
+MOST_GUESSED = 6
 R10 = (
     "The fourth argument is in r10, where a function call would have it in rcx: SYSCALL itself "
     "overwrites rcx (with the return address) and r11 (with the flags)."
@@ -22,10 +23,11 @@ R10 = (
 
 def program(tape: Tape, symbols: Symbols) -> list[Step]:
     """Chapter 1."""
-    return [code(tape, symbols), chain(tape, symbols)]
+    callers = chain(tape, symbols)
+    return [code(tape, symbols, callers.data["callers"]), callers]
 
 
-def code(tape: Tape, symbols: Symbols) -> Step:
+def code(tape: Tape, symbols: Symbols, callers: list[dict[str, Any]]) -> Step:
     trap, name = trap_address(tape)
     at = trap or tape.trap["registers"].get("rip", 0)
     found, missing = instructions(tape, symbols)
@@ -46,9 +48,12 @@ def code(tape: Tape, symbols: Symbols) -> Step:
     if at and known is None:
         nameless = symbols.missing or (
             "No symbol covers this address: the file is stripped of its own names, or cannot be "
-            "read. The code is decoded from a guessed beginning."
+            "read."
         )
-    title = f"{where.partition('+')[0] or 'The program'} makes the call"
+        if not symbols.start(at):
+            nameless += " The code is decoded from a guessed beginning."
+    wrapper = next((c["symbol"] for c in callers[:2] if c["symbol"]), "The program")
+    title = f"{wrapper.partition('+')[0]} makes the call"
     blocks = film.text(opening, missing, nameless)
     blocks += block(found, f"{where or hex(at)} in {file}", "into the kernel")
     return Step(
@@ -59,36 +64,46 @@ def code(tape: Tape, symbols: Symbols) -> Step:
 
 def chain(tape: Tape, symbols: Symbols) -> Step:
     registers = tape.trap["registers"]
-    found, end = unwind(symbols, tape.abi, registers, tape.trap["stack"])
-    how = "unwind tables"
-    if not found and tape.trap["returns"]:
-        how = "stack scan"
-        found = [r["address"] for r in tape.trap["returns"]]
+    found, end, sp = unwind(symbols, tape.abi, registers, tape.trap["stack"])
     at = trap_address(tape)[0] or registers.get("rip", 0)
-    callers = [caller(symbols, 0, at)]
-    callers += [caller(symbols, n, a) for n, a in enumerate(found[:MOST_CALLERS], 1)]
-    if how == "stack scan":
-        told = (
-            f"The unwind tables do not help here ({end}). These are the words on the stack that "
-            "point behind a call instruction: most are return addresses, some may be left over."
+    callers = [caller(symbols, 0, at, "the trap")]
+    callers += [caller(symbols, n, a, "unwind tables") for n, a in enumerate(found, 1)]
+    guessed = []
+    if end != OUTERMOST:
+        # The first word above the last known frame is its caller's, if anything is.
+        guessed = [r["address"] for r in tape.trap["returns"] if r["slot"] >= sp]
+        callers += [caller(symbols, 0, a, "left on the stack") for a in guessed[:MOST_GUESSED]]
+    told = (
+        "From the wrapper outwards, by the unwind tables that compilers put next to the code. "
+        f"The chain ends with: {end}."
+    )
+    if not found:
+        told = f"The unwind tables do not help here: {end}."
+    if guessed:
+        told += (
+            " Further words on the stack that point behind a call instruction are shown too: most "
+            "are return addresses, some may be left over from calls that are through."
         )
-    elif not found:
-        told = f"Who called it cannot be told: {end}."
-    else:
-        told = (
-            "From the wrapper outwards, by the unwind tables that compilers put next to the code. "
-            f"The chain ends with: {end}."
-        )
+    callers = callers[:MOST_CALLERS]
     rows = [
-        [c["depth"], c["symbol"] or "(no name)", f"{c['address']:#x}", c["file"]] for c in callers
-    ]
-    blocks = film.text(told) + film.table(["#", "function", "address", "file"], rows, [0])
-    return Step(1, "callers", "Who called it", blocks, {"how": how, "end": end, "callers": callers})
+        [c["depth"] if c["how"] != "left on the stack" else "?", c["symbol"] or "(no name)",
+         f"{c['address']:#x}", short_file(c["file"]), c["how"]]
+        for c in callers
+    ]  # fmt: skip
+    blocks = film.text(told)
+    blocks += film.table(["#", "function", "address", "file", "known by"], rows, [0])
+    return Step(1, "callers", "Who called it", blocks, {"end": end, "callers": callers})
 
 
-def caller(symbols: Symbols, depth: int, address: int) -> dict[str, Any]:
+def short_file(path: str) -> str:
+    """The name of a file without its folders."""
+    return path.rpartition("/")[2]
+
+
+def caller(symbols: Symbols, depth: int, address: int, how: str) -> dict[str, Any]:
     return {
         "depth": depth,
+        "how": how,
         "address": address,
         "symbol": symbols.named(address),
         "file": symbols.file_name(address),
@@ -104,7 +119,8 @@ def registers(tape: Tape) -> list[Step]:
     rows = [[number, f"{tape.nr:#x}", "number", "", known]]
     for row in tape.rows:
         kind = row["declared"] or row["c_type"]
-        rows.append([row["register"], f"{row['value']:#x}", row["name"], kind, row["meaning"]])
+        meaning = row["meaning"] or "not used by this call"
+        rows.append([row["register"], f"{row['value']:#x}", row["name"], kind, meaning])
     used = {r for row in tape.rows for r in row["register"].split("+")}
     unused = [r for r in ARGUMENTS[tape.abi] if r not in used]
     told = [f"As a tracer prints it: {tape.line}"]

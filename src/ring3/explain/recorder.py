@@ -64,6 +64,8 @@ class Recorder:
         self.world: World
         self.gate: Gate
         self.hardware = Hardware()
+        self.failure = ""
+        """Why the chosen call could not be filmed."""
         self.chosen = False
         """The tape is the one that was asked for, not a substitute."""
 
@@ -100,10 +102,20 @@ class Recorder:
             self.matched += 1
             if self.matched == self.selection.place:
                 self.chosen = True
-                return self.begin(t, nr, name, args)
+                return self.try_to_begin(t, nr, name, args)
         elif self.selection.open and self.tape is None:
-            return self.begin(t, nr, name, args)  # in case no better one comes
+            return self.try_to_begin(t, nr, name, args)  # in case no better one comes
         return None
+
+    def try_to_begin(self, t: Task, nr: int, name: str, args: Sequence[int]) -> Reel | None:
+        """A bug of ours must not end the guest: it goes on unfilmed, and the log says why."""
+        try:
+            return self.begin(t, nr, name, args)
+        except Exception as bug:
+            self.tape = None
+            self.failure = f"{type(bug).__name__}: {bug}"
+            self.world.log.say(f"explain: cannot film {name or nr}: {bug!r}")
+            return None
 
     def begin(self, t: Task, nr: int, name: str, args: Sequence[int]) -> Reel:
         call = declared(name) if name else None

@@ -24,8 +24,8 @@ KEYS: Final = {
     b"\x1b[F": "last", b"G": "last", b"s": "skip", b"q": "quit", b"\x03": "quit", b"\x04": "quit",
     b"\x1b": "quit",
 }  # fmt: skip
-HELP: Final = "space n → next   p ← back   s over the lines   1-8 chapter   ↑ ↓ scroll   q quit"
-FRAME_ROWS: Final = 4
+HELP: Final = "→ n next  ← p back  s over lines  1-8 chapter  ↑ ↓ scroll  q quit"
+FRAME_ROWS: Final = 5
 """Lines above and below the step."""
 
 
@@ -85,16 +85,14 @@ class Stepper:
         self.top = min(self.top, max(0, len(body) - room))
         shown = body[self.top : self.top + room]
         shown += [""] * (room - len(shown))
-        more = (
-            f"  lines {self.top + 1}-{self.top + room} of {len(body)}" if len(body) > room else ""
-        )
+        more = f"  lines {self.top + 1}-{self.top + room}/{len(body)}" if len(body) > room else ""
         head = [
             self.bar(step.chapter, width, colour),
             styled(self.film.header["line"][:width], "2", colour),
         ]
-        foot = f" step {self.at + 1} of {len(self.film.steps)}{more}"
+        foot = f" step {self.at + 1}/{len(self.film.steps)}{more}"
         foot = f"{foot:<{max(0, width - len(HELP) - 1)}}{HELP}"[:width]
-        return [*head, *shown, styled("─" * width, "36", colour),
+        return [*head, "", *shown, styled("─" * width, "36", colour),
                 styled(foot, "2", colour)]  # fmt: skip
 
     def follow(self, body: list[str], room: int) -> None:

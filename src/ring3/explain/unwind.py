@@ -230,10 +230,13 @@ class Stack:
         return int.from_bytes(self.data[offset : offset + self.word], "little")
 
 
+OUTERMOST = "the outermost frame"
+
+
 def unwind(
     symbols: Symbols, abi: str, registers: dict[str, int], stack: bytes
-) -> tuple[list[int], str]:
-    """(return addresses from the inside out, why the chain ends there)."""
+) -> tuple[list[int], str, int]:
+    """(return addresses from the inside out, why the chain ends there, the stack pointer there)."""
     word = 8 if abi == "x86_64" else 4
     known = {n: registers[name] for name, n in NUMBERS[abi].items() if name in registers}
     memory = Stack(registers.get("rsp", 0), stack, word)
@@ -250,14 +253,14 @@ def unwind(
                 raise CannotUnwind("the frame is found by a register that the machine hides")
             cfa = known[rules.cfa[0]] + rules.cfa[1]
             if RA[abi] not in rules.saved:
-                raise CannotUnwind("the outermost frame")
+                raise CannotUnwind(OUTERMOST)
             pc = memory.load(cfa + rules.saved[RA[abi]])
             saved = {r: cfa + off for r, off in rules.saved.items() if r != RA[abi]}
             known.update({r: memory.load(at) for r, at in saved.items()})
             known[SP[abi]] = cfa
             if not pc:
-                raise CannotUnwind("the outermost frame")
+                raise CannotUnwind(OUTERMOST)
             found.append(pc)
     except CannotUnwind as end:
-        return found, str(end)
-    return found, "deeper frames are left out"
+        return found, str(end), known.get(SP[abi], 0)
+    return found, "deeper frames are left out", known.get(SP[abi], 0)
