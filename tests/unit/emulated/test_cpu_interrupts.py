@@ -277,11 +277,22 @@ def test_exception_frames_hold_all_registers(board: CpuBoard) -> None:
     assert stop.eflags & 1
 
 
+def entries(board: CpuBoard) -> list[dict[str, object]]:
+    """What the probe is told about entries from now on."""
+    told: list[dict[str, object]] = []
+
+    def probe(name: str, details: dict[str, object]) -> None:
+        if name == "entry":
+            told.append(details)
+
+    board.engine.probe = probe
+    return told
+
+
 def test_probe_tells_each_entry(board: CpuBoard) -> None:
     """What `explain` is told: kind, registers before and after, what was read and pushed."""
-    told: list[dict[str, object]] = []
     board.user(f"mov {DATA},%eax; syscall; int $0x80; ud2")
-    board.engine.probe = lambda name, details: told.append({"name": name, **details})
+    told = entries(board)
     board.stop()
     board.way_out(0)
     board.stop()
@@ -300,3 +311,70 @@ def test_probe_tells_each_entry(board: CpuBoard) -> None:
     assert isinstance(before, dict)
     assert isinstance(after, dict)
     assert (before["cpl"], after["cpl"], after["rcx"]) == (3, 0, before["rip"] + 2)
+
+
+def test_probe_tells_each_way_back(board: CpuBoard) -> None:
+    """The call gate and the returns are the engine's: they are told of from their instructions.
+
+    What is said to come after is what then really is: compared at the program's next entry.
+    """
+    told: list[tuple[str, dict[str, object]]] = []
+    gate = f"\n.balign 8\ngate: .long 0\n.word {at.CALL_GATE}"
+    board.engine.probe = lambda name, details: told.append((name, details))
+    for way, fast, full in (
+        ("syscall", "sysret", "iret"),
+        ("int $0x80", "iret", "iret"),
+        ("lcall *gate", "retf", "iret"),
+    ):
+        for choice, kind in ((0, fast), (1, full)):
+            board.user(f"stc; {way}; clc; {way}" + gate)
+            board.stop()
+            board.way_out(choice)
+            told.clear()
+            board.stop()
+            (name, back), (_, entry) = told
+            assert (name, back["kind"]) == ("return", kind)
+            before, after = back["before"], back["after"]
+            assert isinstance(before, dict)
+            assert isinstance(after, dict)
+            assert (before["cpl"], after["cpl"], before["rip"] != after["rip"]) == (0, 3, True)
+            seen = entry["before"]
+            assert isinstance(seen, dict)
+            same = {"rip", "rflags"} ^ seen.keys()
+            assert {k: after[k] for k in same} == {k: seen[k] for k in same}
+            assert after["rflags"] == 0x203
+            assert CODE < after["rip"] < seen["rip"]
+
+
+def test_probe_tells_the_call_gate(board: CpuBoard) -> None:
+    gate = f"\n.balign 8\ngate: .long 0\n.word {at.CALL_GATE}"
+    board.user("lcall *gate" + gate)
+    told = entries(board)
+    stop = board.stop()
+    (entry,) = told
+    before, after = entry["before"], entry["after"]
+    assert isinstance(before, dict)
+    assert isinstance(after, dict)
+    assert entry["kind"] == "call_gate"
+    assert (before["rip"], before["rsp"], before["cpl"]) == (stop.rip, READONLY, 3)
+    assert (after["rip"], after["rsp"]) == (board.engine.routine("entry_call_gate"), TOP - 32)
+    assert entry["reads"] == [
+        ("GDT", at.DIRECT_MAP + at.GDT_PA + 0x80, board.engine.routine("entry_call_gate")),
+        ("TSS.RSP0", at.DIRECT_MAP + at.TSS_PA + 4, TOP),
+    ]
+
+
+def test_probe_does_not_change_the_run(board: CpuBoard) -> None:
+    """The same blocks with and without a probe."""
+
+    def blocks() -> int:
+        board.user("syscall; int $0x80; ud2")
+        start = board.engine.blocks
+        for _ in range(3):
+            board.stop()
+            board.way_out(0)
+        return board.engine.blocks - start
+
+    without = blocks()
+    board.engine.probe = lambda _name, _details: None
+    assert blocks() == without

@@ -253,6 +253,12 @@ class Board:
         """Install a raw callback for one instruction, including those the binding refuses."""
         self._add(hooks.HOOK_INSN, self._callback(result, arguments, function), 0, insn)
 
+    def hook_at(self, address: int, function: Callable[..., Any]) -> None:
+        """Call function(uc, address, size, user data) before the instruction at *address*."""
+        arguments = (hooks.U64, hooks.U32)
+        callback = self._callback(hooks.VOID, arguments, function)
+        self._add(hooks.HOOK_CODE, callback, 0, only=address)
+
     def _callback(
         self, result: Any, arguments: tuple[Any, ...], function: Callable[..., Any]
     ) -> int:
@@ -263,7 +269,10 @@ class Board:
         assert address is not None
         return address
 
-    def _add(self, kind: int, function: int, user: int, insn: int | None = None) -> None:
+    def _add(
+        self, kind: int, function: int, user: int, insn: int | None = None, only: int = 0
+    ) -> None:
+        """uc_hook_add; without *only* (one address) the hook is for all (begin > end)."""
         handle = ctypes.c_size_t()
         extra: list[object] = []
         if insn is not None:
@@ -273,7 +282,7 @@ class Board:
         add = self.library["uc_hook_add"]  # without the binding's prototype: it is variadic
         status = add(
             self.uc._uch, ctypes.byref(handle), ctypes.c_int(kind), ctypes.c_void_p(function),
-            ctypes.c_void_p(user), ctypes.c_uint64(1), ctypes.c_uint64(0), *extra,
+            ctypes.c_void_p(user), ctypes.c_uint64(only or 1), ctypes.c_uint64(only), *extra,
         )  # fmt: skip
         if status:
             raise UnknownLayout(f"uc_hook_add({kind}, {insn}): {status}")

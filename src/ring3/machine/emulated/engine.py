@@ -37,6 +37,7 @@ from .image import (
 )
 from .kernel_map import KernelMap
 from .transitions import DB, GP, HAS_ERROR, PAGE_FAULT, UD, Shutdown, Transitions
+from .watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +74,7 @@ class Engine:
         self._switches = 0
         self._refused: bytes | None = None
         self._stepping = 0
+        self._watch: Watch | None = None
         self.kernel = KernelMap(self.ram)
         board = self._board = boot.Board(self._memory, ram_size, self.kernel.root, plain)
         self.uc = board.uc
@@ -258,6 +260,13 @@ class Engine:
     @probe.setter
     def probe(self, probe: Probe | None) -> None:
         self.transitions.probe = probe
+        if probe is not None and self._watch is None:
+            self._watch = Watch(self.transitions)
+            self._watch.install(
+                lambda address, told: self._board.hook_at(address, self._guard(told, push=False))
+            )
+            self._push()
+            self.uc.ctl_flush_tb()  # code that is already translated has no such hook
 
     # --- ring-0 routines --------------------------------------------------------------------------
 
@@ -344,8 +353,13 @@ class Engine:
         board.hook_insn(hooks.INSN_RDTSC, hooks.INT, (), self._guard(self._rdtsc, 1))
         board.hook_insn(hooks.INSN_RDTSCP, hooks.INT, (), self._guard(self._rdtscp, 1))
 
-    def _guard(self, function: Callable[..., None], result: Any = None) -> Callable[..., Any]:
-        """A callback for C: what it raises stops the board instead of vanishing."""
+    def _guard(
+        self, function: Callable[..., None], result: Any = None, push: bool = True
+    ) -> Callable[..., Any]:
+        """A callback for C: what it raises stops the board instead of vanishing.
+
+        *push*: it may change the processor's state.
+        """
 
         if self.live:
 
@@ -362,7 +376,8 @@ class Engine:
             try:
                 self._pull()
                 function(*arguments)
-                self._push()
+                if push:
+                    self._push()
             except BaseException as error:
                 self._die(error)
             return result
