@@ -1,6 +1,7 @@
 """Developer's command: CPython's own tests on ring3, with the differences from the host.
 
-python tests/cpython/run.py [MODULE ...] [--profile fast|full] [--update] [--fresh] [--jobs N]
+python tests/cpython/run.py [MODULE ...] [--profile fast|full|emulated] [--update] [--fresh]
+                            [--jobs N]
 
 Without modules, those of `make test`. --update rewrites these modules' part of passing.txt; --fresh
 runs the host again instead of using the verdicts it kept in tests/cpython/build.
@@ -66,7 +67,7 @@ def main() -> int:
     """Run what is asked for; 1 if a test that is listed as passing did not pass."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("modules", nargs="*")
-    parser.add_argument("--profile", default="fast", choices=["fast", "full", "host"])
+    parser.add_argument("--profile", default="fast", choices=["fast", "full", "emulated", "host"])
     parser.add_argument("--update", action="store_true")
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--verbose", action="store_true", help="list excluded tests too")

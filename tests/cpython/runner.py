@@ -111,11 +111,12 @@ def environment(scratch: Path) -> dict[str, str]:
 
 
 def argv(where: str, scratch: Path, arguments: list[str]) -> list[str]:
-    """Give the command: Python itself on 'host', ring3 with a profile otherwise."""
+    """Give the command: Python itself on 'host', ring3 with a profile or 'emulated' otherwise."""
     guest = [PYTHON, str(scratch / "collect.py"), *arguments]
     if where == "host":
         return guest
-    options = ["--profile", where, "--rw", str(scratch), "--workdir", str(scratch)]
+    how = ["--machine", where] if where == "emulated" else ["--profile", where]
+    options = [*how, "--rw", str(scratch), "--workdir", str(scratch)]
     return [sys.executable, "-c", LAUNCH, "run", *options, "--", *guest]
 
 
