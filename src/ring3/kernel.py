@@ -13,6 +13,7 @@ import os
 from ring3.abi.errno import Errno
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.signal import SI_KERNEL, SIGCHLD, SIGPIPE, SIGTTIN, SIGTTOU, SIGXCPU, SIGXFSZ
+from ring3.core.hostos import caller
 from ring3.core.latch import Latch
 from ring3.core.park import Park
 from ring3.machine.base import Fault, Result, UserContext
@@ -145,9 +146,10 @@ class Kernel:
         self.default_limits = default_limits()
         raise_own_limit()
         self.env = env
-        self.uid = os.getuid() if uid is None else uid
-        self.gid = os.getgid() if gid is None else gid
-        self.groups = tuple(os.getgroups() if groups is None else groups)
+        my_uid, my_gid, my_groups = caller()
+        self.uid = my_uid if uid is None else uid
+        self.gid = my_gid if gid is None else gid
+        self.groups = my_groups if groups is None else tuple(groups)
         self.cwd = os.getcwd() if cwd is None else cwd
         register_openers(self.world)
         new_init(self.world)

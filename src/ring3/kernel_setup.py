@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ring3.abi.hints import TYPE_CHECKING, Any
+from ring3.core.hostos import memory_size, niceness
 from ring3.task.credentials import Credentials
 from ring3.task.exec import StackBuilder, build_image, load_program
 from ring3.task.fdtable import FdTable
@@ -128,7 +129,7 @@ def watch_memory(kernel: Kernel) -> None:
         return  # a machine whose memory is its own has a size of its own
     limit = kernel.world.limits.get("memory")
     if limit is None:
-        limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4
+        limit = memory_size() * 3 // 4
     from ring3.task.jobs import terminate
 
     def kill(process: Process, report: str) -> None:
@@ -148,7 +149,7 @@ def new_task(kernel: Kernel, cwd: str) -> Task:
     world.sessions[pid] = session
     process.join(ProcessGroup(pid, session))
     process.limits = dict(kernel.default_limits)
-    process.nice = os.getpriority(os.PRIO_PROCESS, 0)
+    process.nice = niceness()
     world.processes[pid] = process
     task = Task(world, pid, process)
     process.leader = task

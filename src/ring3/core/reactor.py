@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import select
 
-from ring3.abi.hints import TYPE_CHECKING
+from ring3.abi.hints import TYPE_CHECKING, Any
+from ring3.abi.poll import EPOLLET, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP
 from ring3.core.park import Waiter, WaitQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ALL_EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
+ALL_EVENTS = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET
 
 
 class HostQueue(WaitQueue):
@@ -38,6 +39,8 @@ class HostQueue(WaitQueue):
         # socket is nearly always writable), and the waiter would spin.
         if not self.armed:
             self.reactor.watch(self)
+        elif self.reactor.look_again is not None:
+            self.reactor.look_again(self.host_fd)
 
     def close(self) -> None:
         """Forget the descriptor; call before closing it."""
@@ -46,14 +49,26 @@ class HostQueue(WaitQueue):
 
 
 class Reactor:
-    """One host epoll over every descriptor that somebody waits on, and death notices."""
+    """One host epoll over every descriptor that somebody waits on, and death notices. On a host
+    without epoll, poll or select stand in for it (``core.readiness``)."""
 
     def __init__(self) -> None:
-        self.epoll = select.epoll()
+        self.look_again: Callable[[int], None] | None = None
+        """Where edges are made from levels: a waiter found nothing, and waits again."""
+        self.epoll: Any
+        if hasattr(select, "epoll"):
+            self.epoll = select.epoll()
+        else:
+            from ring3.core.readiness import Readiness
+
+            self.epoll = Readiness()
+            self.look_again = self.epoll.look_again
         self.queues: dict[int, HostQueue] = {}
         self.callbacks: dict[int, Callable[[], None]] = {}
-        self.doorbell_r, self.doorbell_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self.epoll.register(self.doorbell_r, select.EPOLLIN)
+        self.doorbell_r, self.doorbell_w = os.pipe()  # not inherited: PEP 446
+        os.set_blocking(self.doorbell_r, False)
+        os.set_blocking(self.doorbell_w, False)
+        self.epoll.register(self.doorbell_r, EPOLLIN)
 
     def watch(self, queue: HostQueue) -> None:
         fd = queue.host_fd
@@ -87,7 +102,7 @@ class Reactor:
     def on_readable(self, fd: int, callback: Callable[[], None]) -> None:
         """Call *callback* (kernel locked) each time *fd* is readable, until ``forget(fd)``."""
         self.callbacks[fd] = callback
-        self.epoll.register(fd, select.EPOLLIN)
+        self.epoll.register(fd, EPOLLIN)
 
     def forget(self, fd: int) -> None:
         if self.callbacks.pop(fd, None) is not None:
@@ -104,7 +119,16 @@ class Reactor:
         """Wait for host events. What it returns has to be dispatched before anybody looks at
         readiness: to sleep without the kernel's lock, wait for ``epoll`` itself to be readable,
         then take the lock, then poll."""
-        return self.epoll.poll(timeout_s)
+        events: list[tuple[int, int]] = self.epoll.poll(timeout_s)
+        return events
+
+    def sleep(self, timeout_s: float) -> bool:
+        """Wait until ``poll`` would have something to tell: may be called without the kernel's
+        lock. True if it has."""
+        if self.look_again is None:
+            return bool(select.select([self.epoll.fileno()], [], [], timeout_s)[0])
+        levels = dict.fromkeys(self.epoll.wanted, EPOLLIN)
+        return bool(self.epoll.levels(levels, timeout_s))
 
     def dispatch(self, events: list[tuple[int, int]]) -> None:
         """Act on what ``poll`` gave (kernel locked)."""

@@ -7,7 +7,6 @@ the slave's foreground. A master is therefore never bound; slaves may be (``tty`
 
 from __future__ import annotations
 
-import fcntl
 import os
 
 from ring3.abi import ioctl as io
@@ -16,6 +15,7 @@ from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, 
 from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar
 from ring3.abi.poll import POLLERR, POLLHUP, POLLIN
 from ring3.abi.signal import SIGINT, SIGQUIT, SIGTSTP, SIGWINCH
+from ring3.core.hostos import fcntl
 from ring3.core.park import Park
 from ring3.drivers.ptytable import PTS_MAJOR
 from ring3.drivers.requests import AT_ONCE, JOB_REQUESTS, READING, SETTING, check_exclusive
@@ -234,7 +234,8 @@ class PtyMaster(HostStream):
 
     def ask(self, request: int, data: bytes) -> bytes:
         try:
-            return fcntl.ioctl(self.fd, request, data)
+            found: bytes = fcntl.ioctl(self.fd, request, data)
+            return found
         except OSError as error:
             raise host_error(error) from None
 

@@ -6,7 +6,6 @@ forked child. What kind of file the guest sees depends on what it is on the host
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 
@@ -14,6 +13,7 @@ from ring3.abi.errno import ENOENT, Errno, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_APPEND, O_RDONLY, O_TRUNC
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.mount import HOSTFS_SUPER_MAGIC
+from ring3.core.hostos import fcntl
 from ring3.drivers.mem import NAMES, MemDevice
 from ring3.vfs.access import PlainCred
 from ring3.vfs.context import FsContext
@@ -213,4 +213,4 @@ def same_description(one: int, other: int) -> bool:
         fcntl.fcntl(one, fcntl.F_SETFL, flags)
     except OSError:
         return False
-    return seen != flags
+    return bool(seen != flags)

@@ -7,7 +7,6 @@ would let everybody. While there are no background processes the descriptor may 
 
 from __future__ import annotations
 
-import fcntl
 import os
 
 from ring3.abi import ioctl as io
@@ -16,6 +15,7 @@ from ring3.abi.fcntl import O_ACCMODE, O_NONBLOCK
 from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar
 from ring3.abi.poll import POLLERR, POLLHUP, POLLIN
 from ring3.abi.signal import SIGWINCH
+from ring3.core.hostos import fcntl
 from ring3.core.park import RESTART_NEVER, Park
 from ring3.drivers.requests import (
     AT_ONCE,
@@ -244,13 +244,15 @@ class TtyFile(HostStream):
 
     def ask(self, request: int, data: bytes) -> bytes:
         try:
-            return fcntl.ioctl(self.fd, request, data)
+            found: bytes = fcntl.ioctl(self.fd, request, data)
+            return found
         except OSError as error:
             raise host_error(error) from None
 
     def tell(self, request: int, value: int) -> int:
         try:
-            return fcntl.ioctl(self.fd, request, value & 0x7FFFFFFF)
+            found: int = fcntl.ioctl(self.fd, request, value & 0x7FFFFFFF)
+            return found
         except OSError as error:
             raise host_error(error) from None
 

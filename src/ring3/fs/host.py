@@ -27,6 +27,7 @@ from ring3.abi.mount import (
     ZONEFS_MAGIC,
 )
 from ring3.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
+from ring3.core.hostos import O_CLOEXEC, O_PATH
 from ring3.core.light import OrderedDict
 from ring3.fs.hostdir import HostDir
 from ring3.fs.hostfile import HostFile, HostLink
@@ -69,7 +70,7 @@ class HostFs(Filesystem):
 
     def __init__(self, path: bytes, writable: bool = False) -> None:
         self.path = os.path.abspath(path)
-        self.fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        self.fd = os.open(path, O_PATH | O_CLOEXEC)
         st = os.fstat(self.fd)
         super().__init__(st.st_dev)
         self.readonly = not writable

@@ -8,6 +8,7 @@ import sys
 from ring3.abi.errno import EISDIR, ENOENT, EPERM, ESTALE, EXDEV
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFBLK, S_IFCHR, S_IFMT, S_IFREG
+from ring3.core.hostos import O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, effective_user
 from ring3.fs.hosterror import kind_of, refuse_setid, refused
 from ring3.fs.hostinode import PATH_FLAGS, HostInode
 from ring3.vfs.hostcall import close, rename_exchange
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ring3.fs.host import HostFs
     from ring3.vfs.inode import Entry, Inode
 
-DIR_FLAGS = PATH_FLAGS | os.O_DIRECTORY
+DIR_FLAGS = PATH_FLAGS | O_DIRECTORY
 ENCODING = sys.getfilesystemencoding()
 
 
@@ -82,7 +83,7 @@ class HostDir(HostInode):
 
     def iterate(self) -> list[Entry]:
         try:
-            fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.dir_fd())
+            fd = os.open(".", os.O_RDONLY | O_DIRECTORY | O_CLOEXEC, dir_fd=self.dir_fd())
         except OSError as error:
             raise refused(error) from None
         try:
@@ -102,7 +103,7 @@ class HostDir(HostInode):
         at = self.dir_fd()
         try:
             st = os.lstat(name, dir_fd=at)
-            if (st.st_uid, st.st_gid) != (uid, gid) and os.geteuid() == 0:
+            if (st.st_uid, st.st_gid) != (uid, gid) and effective_user() == 0:
                 os.chown(name, uid, gid, dir_fd=at, follow_symlinks=False)
             if mode >= 0 and st.st_mode & 0o7777 != mode:
                 fd = os.open(name, PATH_FLAGS, dir_fd=at)
@@ -117,7 +118,7 @@ class HostDir(HostInode):
 
     def create(self, name: bytes, mode: int, uid: int, gid: int) -> Inode:
         refuse_setid(S_IFREG | mode, 0)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | O_NOFOLLOW | O_CLOEXEC
         try:
             os.close(os.open(name, flags, mode, dir_fd=self.dir_fd()))
         except OSError as error:
@@ -149,11 +150,11 @@ class HostDir(HostInode):
 
     def tmpfile(self, mode: int, uid: int, gid: int, linkable: bool) -> Inode:
         refuse_setid(S_IFREG | mode, 0)
-        flags = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC | (0 if linkable else os.O_EXCL)
+        flags = os.O_TMPFILE | os.O_RDWR | O_CLOEXEC | (0 if linkable else os.O_EXCL)
         try:
             fd = os.open(".", flags, mode, dir_fd=self.dir_fd())
             os.fchmod(fd, mode)
-            if os.geteuid() == 0:
+            if effective_user() == 0:
                 os.fchown(fd, uid, gid)
             inode = self.fs.make_inode(os.fstat(fd), self, b"")
         except OSError as error:

@@ -8,6 +8,7 @@ from ring3.abi.errno import ENODATA, EPERM, ESTALE, Errno
 from ring3.abi.fcntl import O_ACCMODE, O_APPEND, O_NOATIME, O_SYNC, O_TRUNC
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFMT, S_IFREG
+from ring3.core.hostos import O_CLOEXEC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK
 from ring3.fs.hosterror import refused
 from ring3.fs.hostinode import HostInode
 from ring3.vfs.directory import PathFile
@@ -91,7 +92,7 @@ class HostFile(HostInode):
         """A new host description of this file. EACCES, ESTALE, ..."""
         wanted = flags & (O_ACCMODE | O_APPEND | O_TRUNC | O_NOATIME | O_SYNC)
         # O_NONBLOCK: should the host have put a FIFO here this moment, it must not block us.
-        wanted |= os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+        wanted |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK
         known = self.own_fd()
         try:
             if known >= 0:
@@ -168,12 +169,12 @@ class HostFile(HostInode):
 
     def open_name(self, at: int, wanted: int) -> int:
         try:
-            return os.open(self.name, wanted | os.O_NOFOLLOW, dir_fd=at)
+            return os.open(self.name, wanted | O_NOFOLLOW, dir_fd=at)
         except PermissionError:
             if not wanted & O_NOATIME:
                 raise
             # Only its owner may read a file without a trace.
-            return os.open(self.name, wanted & ~O_NOATIME | os.O_NOFOLLOW, dir_fd=at)
+            return os.open(self.name, wanted & ~O_NOATIME | O_NOFOLLOW, dir_fd=at)
 
     def open_again(self, known: int, wanted: int) -> int:
         path = f"/proc/self/fd/{known}"

@@ -11,6 +11,7 @@ from ring3.abi.stat import (
     S_IFCHR,
     S_IFMT,
 )
+from ring3.core.hostos import O_CLOEXEC, O_NOFOLLOW, O_PATH
 from ring3.fs.hosterror import refuse_setid, refused
 from ring3.vfs.hostcall import close
 from ring3.vfs.inode import Inode, Stat
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ring3.vfs.file import File
     from ring3.vfs.path import Place
 
-PATH_FLAGS = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+PATH_FLAGS = O_PATH | O_NOFOLLOW | O_CLOEXEC
 
 
 class HostInode(Inode):

@@ -8,6 +8,7 @@ from ring3.abi.errno import EINVAL, ENOSPC
 from ring3.abi.fcntl import O_APPEND
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.mount import TMPFS_MAGIC
+from ring3.core.hostos import memory_size
 from ring3.fs.memfile import MemFile
 from ring3.fs.meminode import MemDir
 from ring3.fs.store import PAGE, Store
@@ -194,10 +195,6 @@ def parse_size(text: bytes, percent_of: int = 0) -> int:
         return int(text[:-1]) * percent_of // 100
     scale = {b"k": 10, b"m": 20, b"g": 30, b"t": 40}.get(suffix)
     return int(text) if scale is None else int(text[:-1]) << scale
-
-
-def memory_size() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def default_limit() -> int:

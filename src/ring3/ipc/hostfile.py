@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from ring3.core.park import WaitQueue
     from ring3.core.reactor import Reactor
 
-RWF_NOWAIT = os.RWF_NOWAIT
+RWF_NOWAIT = getattr(os, "RWF_NOWAIT", 0)
+"""0 where the host has none: then a look with poll comes before each step."""
 MIRRORED = O_NONBLOCK | O_APPEND | O_DIRECT
 EVERY_EVENT = 0x3FFF
 ONE_READ = 65536
@@ -94,6 +95,8 @@ class HostStream(File):
         try:
             if self.io != self.fd or self.flags & O_NONBLOCK:
                 return os.read(self.io, size)
+            if not RWF_NOWAIT:
+                raise OSError(errno.EOPNOTSUPP, "RWF_NOWAIT")
             buffer = bytearray(size)
             return bytes(memoryview(buffer)[: os.preadv(self.io, (buffer,), -1, RWF_NOWAIT)])
         except BlockingIOError:
@@ -115,6 +118,8 @@ class HostStream(File):
         try:
             if self.io != self.fd or self.flags & O_NONBLOCK:
                 return os.write(self.io, data)
+            if not RWF_NOWAIT:
+                raise OSError(errno.EOPNOTSUPP, "RWF_NOWAIT")
             return os.pwritev(self.io, (data,), -1, RWF_NOWAIT)
         except BlockingIOError:
             self.wait()

@@ -8,13 +8,13 @@ request that meets a lock from outside is tried again after a while.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import struct
 import time
 
 from ring3.abi.fcntl import F_OFD_GETLK, F_OFD_SETLK, F_UNLCK, F_WRLCK
 from ring3.abi.hints import TYPE_CHECKING
+from ring3.core.hostos import fcntl
 
 if TYPE_CHECKING:
     from ring3.ipc.locks import InodeLocks, Range

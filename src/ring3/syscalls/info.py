@@ -110,23 +110,45 @@ def new_name(t: Task, text: In[bytes], length: int) -> bytes:
     return text.load_bytes(length).split(b"\0")[0]
 
 
-def meminfo() -> dict[str, int]:
-    """The host's /proc/meminfo in bytes; {} where it cannot be read."""
+def system_lines(t: Task, path: str) -> list[str]:
+    """A file of /proc of the computer the guest runs on, the host or the machine itself; [] where
+    it cannot be read."""
+    own = getattr(t.world.machine, "system_file", None)
+    if own is not None:
+        text: bytes = own(path)
+        return text.decode().splitlines()
+    try:
+        with open(path) as lines:
+            return lines.readlines()
+    except OSError:
+        return []
+
+
+def meminfo(t: Task) -> dict[str, int]:
+    """/proc/meminfo in bytes; {} where it cannot be read."""
     found = {}
     try:
-        with open(MEMINFO) as lines:
-            for line in lines:
-                name, _, rest = line.partition(":")
-                found[name] = int(rest.split()[0]) * 1024
-    except (OSError, ValueError, IndexError):
+        for line in system_lines(t, MEMINFO):
+            name, _, rest = line.partition(":")
+            found[name] = int(rest.split()[0]) * 1024
+    except (ValueError, IndexError):
         pass
     return found
+
+
+def load_averages(t: Task) -> tuple[float, ...]:
+    if hasattr(t.world.machine, "system_file"):
+        return 0.0, 0.0, 0.0
+    try:
+        return os.getloadavg()
+    except (AttributeError, OSError):
+        return 0.0, 0.0, 0.0
 
 
 @syscall
 def sysinfo(t: Task, out: Out[Bytes]) -> int:
     """Store uptime, load and memory: the host's, within the limit of the guest's world."""
-    memory = meminfo()
+    memory = meminfo(t)
     total = memory.get("MemTotal", 0)
     free = memory.get("MemFree", 0)
     limit = t.world.limits.get("memory", 0)
@@ -147,7 +169,7 @@ def sysinfo(t: Task, out: Out[Bytes]) -> int:
         sizes = tuple(size // unit for size in sizes)  # type: ignore[assignment]
     # A guest reads the host's CLOCK_BOOTTIME natively; this has to agree with it.
     uptime_ns = t.world.clock.boottime_ns()
-    loads = [int(load * LOAD_SHIFT) for load in os.getloadavg()]
+    loads = [int(load * LOAD_SHIFT) for load in load_averages(t)]
     seconds = uptime_ns // SECOND_NS + 1
     threads = min(len(t.world.tasks), 0xFFFF)
     out.store_bytes(SYSINFO[word].pack(seconds, *loads, *sizes, threads, 0, 0, unit))

@@ -223,7 +223,7 @@ def sched_setattr(t: Task, pid: Pid, attr: InOut[Bytes], flags: UInt) -> int:
 @syscall(mask=RESULT)
 def sched_getaffinity(t: Task, pid: Pid, size: UInt, mask: Out[Bytes]) -> int:
     """Store the CPUs a thread may run on; return the bytes stored."""
-    possible = cpus()
+    possible = cpus(t.world)
     needed = (possible.bit_length() + 63) // 64 * 8
     if size * 8 < possible.bit_length() or size % (t.memory.word // 8):
         raise EINVAL("size")
@@ -244,7 +244,7 @@ def sched_setaffinity(t: Task, pid: Pid, size: UInt, mask: In[Bytes]) -> int:
     other = target(t, pid)
     if not same_owner(t, other):
         raise EPERM("CAP_SYS_NICE")
-    wanted &= cpus()
+    wanted &= cpus(t.world)
     if not wanted:
         raise EINVAL("no CPU left")
     other.sched = sched_of(other).but(affinity=wanted)

@@ -9,6 +9,7 @@ from ring3.abi.sched import SCHED_NORMAL
 
 if TYPE_CHECKING:
     from ring3.task.task import Task
+    from ring3.task.world import World
 
 DEFAULT_SLACK_NS: Final = 50_000
 
@@ -51,9 +52,12 @@ def inherited(task: Task) -> Sched:
     return mine
 
 
-def cpus() -> int:
-    """The CPUs that guests may use, as a set: those the kernel process may use itself."""
-    mask = 0
+def cpus(world: World) -> int:
+    """The CPUs that guests may use, as a set: those the kernel process may use itself, or those of
+    a machine that has its own (``cpu_set``)."""
+    mask: int = getattr(world.machine, "cpu_set", 0)
+    if mask:
+        return mask
     for cpu in os.sched_getaffinity(0):
         mask |= 1 << cpu
     return mask

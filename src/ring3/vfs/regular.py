@@ -31,6 +31,7 @@ from ring3.abi.hints import TYPE_CHECKING, ClassVar
 from ring3.abi.inotify import IN_ACCESS, IN_MODIFY
 from ring3.abi.mman import PROT_EXEC, PROT_WRITE
 from ring3.abi.mount import MS_NOEXEC
+from ring3.core.hostos import O_CLOEXEC
 from ring3.vfs import file as files
 from ring3.vfs import hostcall, notify
 from ring3.vfs.access import without_setid
@@ -189,7 +190,7 @@ class RegularFile(File):
         if self._inode.mapping is not None:
             self._inode.mapping.before_read(0, os.fstat(self.fd).st_size)
         try:
-            (os.fdatasync if data_only else os.fsync)(self.fd)
+            (getattr(os, "fdatasync", os.fsync) if data_only else os.fsync)(self.fd)
         except OSError as error:
             raise from_os_error(error) from None
 
@@ -279,7 +280,7 @@ class RegularFile(File):
 
 def reopen_flags(flags: int) -> int:
     """What of open(2)'s *flags* the host description of the content is opened with."""
-    return (flags & (O_ACCMODE | O_APPEND | O_NOATIME)) | os.O_CLOEXEC
+    return (flags & (O_ACCMODE | O_APPEND | O_NOATIME)) | O_CLOEXEC
 
 
 def reopen(fd: int, flags: int) -> int:

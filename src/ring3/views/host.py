@@ -17,6 +17,16 @@ def host_text(path: str) -> bytes:
         return b""
 
 
+def system_text(world: Any, path: str) -> bytes:
+    """The same of the computer that the guests run on: the host's file, or that of a machine which
+    is a computer of its own (``Machine.system_file``)."""
+    own = getattr(world.machine, "system_file", None)
+    if own is None:
+        return host_text(path)
+    text: bytes = own(path)
+    return text
+
+
 def host_directory(task: Task | None) -> str:
     """The host's /proc/PID/task/TID of the vehicle that runs *task*; "" where there is none (a
     zombie, the emulated machine)."""

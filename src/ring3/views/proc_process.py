@@ -12,7 +12,7 @@ from ring3.abi.errno import EACCES, EINVAL, EPERM
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.task.resources import process_usage
 from ring3.task.scheduling import sched_of
-from ring3.views.host import fields, host_file, host_text
+from ring3.views.host import fields, host_file, system_text
 from ring3.views.proc_pid import need_trace
 from ring3.views.proc_stat import comm_of, ident, state
 
@@ -145,7 +145,8 @@ def oom_score(subject: Subject, who: Walker) -> bytes:
     """Between 0 and 2000: share of memory, and the adjustment; 666 for an idle process."""
     from ring3.views.proc_stat import PAGE, memory_pages
 
-    total = int(fields(host_text("/proc/meminfo")).get(b"MemTotal", b"1").split()[0]) * 1024
+    known = fields(system_text(subject.process.world, "/proc/meminfo"))
+    total = int(known.get(b"MemTotal", b"1").split()[0]) * 1024
     share = memory_pages(subject.task)[1] * PAGE * 1000 // max(1, total)
     score = max(0, 1000 + share + subject.process.oom_score_adj) * 2 // 3
     return b"%d\n" % min(score, 2000)

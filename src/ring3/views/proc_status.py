@@ -140,10 +140,12 @@ def rights(subject: Subject) -> list[bytes]:
 
 
 def placement(subject: Subject, host: dict[bytes, bytes]) -> list[bytes]:
-    task = subject.task
-    mask = (sched_of(task).affinity if task is not None else 0) or cpus()
+    task, world = subject.task, subject.process.world
+    mask = (sched_of(task).affinity if task is not None else 0) or cpus(world)
     lines = [b"Cpus_allowed:\t" + cpu_mask(mask), b"Cpus_allowed_list:\t" + cpu_list(mask)]
-    own = host or fields(host_text("/proc/self/status"))
+    own = host
+    if not own and not world.own_objects:
+        own = fields(host_text("/proc/self/status"))
     lines += [b"%s:\t%s" % (name, own.get(name, b"1")) for name in FROM_HOST]
     for name in (b"voluntary_ctxt_switches", b"nonvoluntary_ctxt_switches"):
         lines.append(b"%s:\t%s" % (name, host.get(name, b"0")))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ring3.abi.errno import EPERM
 from ring3.abi.hints import TYPE_CHECKING
-from ring3.views.host import fields, host_text
+from ring3.views.host import fields, system_text
 
 if TYPE_CHECKING:
     from ring3.task.world import World
@@ -38,12 +38,12 @@ def empty(world: World, who: Walker) -> bytes:
 
 # --- the host's --------------------------------------------------------------------------------
 def cpuinfo(world: World, who: Walker) -> bytes:
-    return host_text("/proc/cpuinfo")
+    return system_text(world, "/proc/cpuinfo")
 
 
 def meminfo(world: World, who: Walker) -> bytes:
     """The host's, within the limit of the guest's world (kB)."""
-    text = host_text("/proc/meminfo")
+    text = system_text(world, "/proc/meminfo")
     limit = world.limits.get("memory", 0) // 1024
     numbers = fields(text)
     if not limit or b"MemTotal" not in numbers:
@@ -60,27 +60,27 @@ def meminfo(world: World, who: Walker) -> bytes:
 
 
 def vmstat(world: World, who: Walker) -> bytes:
-    return host_text("/proc/vmstat")
+    return system_text(world, "/proc/vmstat")
 
 
 def zoneinfo(world: World, who: Walker) -> bytes:
-    return host_text("/proc/zoneinfo")
+    return system_text(world, "/proc/zoneinfo")
 
 
 def buddyinfo(world: World, who: Walker) -> bytes:
-    return host_text("/proc/buddyinfo")
+    return system_text(world, "/proc/buddyinfo")
 
 
 def pressure_cpu(world: World, who: Walker) -> bytes:
-    return host_text("/proc/pressure/cpu")
+    return system_text(world, "/proc/pressure/cpu")
 
 
 def pressure_io(world: World, who: Walker) -> bytes:
-    return host_text("/proc/pressure/io")
+    return system_text(world, "/proc/pressure/io")
 
 
 def pressure_memory(world: World, who: Walker) -> bytes:
-    return host_text("/proc/pressure/memory")
+    return system_text(world, "/proc/pressure/memory")
 
 
 def no_trigger(world: World, who: Walker, data: bytes) -> None:
@@ -93,7 +93,7 @@ set_pressure_cpu = set_pressure_io = set_pressure_memory = no_trigger
 def uptime(world: World, who: Walker) -> bytes:
     """As CLOCK_BOOTTIME, which on the native machine is the host's."""
     up = world.clock.boottime_ns()
-    idle = host_text("/proc/uptime").split()
+    idle = system_text(world, "/proc/uptime").split()
     seconds, rest = divmod(up, SECOND_NS)
     return b"%d.%02d %s\n" % (seconds, rest // 10_000_000, idle[1] if len(idle) > 1 else b"0.00")
 
@@ -117,7 +117,7 @@ def stat(world: World, who: Walker) -> bytes:
         b"procs_blocked": 0,
     }
     lines = []
-    for line in host_text("/proc/stat").splitlines(keepends=True):
+    for line in system_text(world, "/proc/stat").splitlines(keepends=True):
         name = line.split(None, 1)[0]
         if name in own:
             line = b"%s %d\n" % (name, own[name])
@@ -126,7 +126,7 @@ def stat(world: World, who: Walker) -> bytes:
 
 
 def loadavg(world: World, who: Walker) -> bytes:
-    loads = host_text("/proc/loadavg").split()[:3] or [b"0.00"] * 3
+    loads = system_text(world, "/proc/loadavg").split()[:3] or [b"0.00"] * 3
     running = sum(1 for task in world.tasks.values() if task.parked is None)
     total = max(len(world.tasks), running, 1)
     return b"%s %d/%d %d\n" % (b" ".join(loads), max(1, running), total, world.last_pid)

@@ -6,7 +6,7 @@ from ring3.abi.capability import CAP_NET_ADMIN, CAP_SYS_ADMIN
 from ring3.abi.errno import EINVAL, EPERM
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.task.world import PID_MAX
-from ring3.views.host import host_text
+from ring3.views.host import system_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def fixed(text: bytes, mode: int = 0o644) -> Value:
 def host(path: str, mode: int = 0o644, otherwise: bytes = b"0") -> Value:
     """What the host has there: its limits are the guest's."""
     return Value(
-        lambda world: host_text("/proc/sys/" + path).rstrip(b"\n") or otherwise, None, mode
+        lambda world: system_text(world, "/proc/sys/" + path).rstrip(b"\n") or otherwise, None, mode
     )
 
 
@@ -166,7 +166,7 @@ def boot_id(world: Any) -> bytes:
 def open_files(world: World) -> bytes:
     """Open descriptions of the world, 0, and the most there can be."""
     files = {id(f) for t in world.tasks.values() for f in t.fds.files.values()}
-    most = host_text("/proc/sys/fs/file-max").strip() or b"1048576"
+    most = system_text(world, "/proc/sys/fs/file-max").strip() or b"1048576"
     return b"%d\t0\t%s" % (len(files), most)
 
 

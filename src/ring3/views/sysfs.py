@@ -13,7 +13,7 @@ from ring3.abi.fcntl import O_ACCMODE, O_RDONLY
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.mount import SYSFS_MAGIC
 from ring3.abi.stat import S_IFDIR, S_IFMT, S_IFREG
-from ring3.views.host import host_text
+from ring3.views.host import system_text
 from ring3.views.nodes import Snapshot, ViewDir, ViewFs, ViewInode, ViewLink
 
 if TYPE_CHECKING:
@@ -95,10 +95,7 @@ class Mirror(ViewInode):
         if found is not None or not allowed(self.path, name):
             return found
         path = f"{self.path}/{name.decode()}"
-        try:
-            mode = os.lstat(path).st_mode
-        except OSError:
-            return None
+        mode = self.mode_of(path)
         if mode & S_IFMT == S_IFDIR:
             found = Mirror(self.fs, path)
         elif mode & S_IFMT == S_IFREG:
@@ -108,11 +105,30 @@ class Mirror(ViewInode):
         self.entries[name] = found
         return found
 
-    def iterate(self) -> list[Entry]:
+    def mode_of(self, path: str) -> int:
+        """The mode of file *path* of the hardware's tree, 0 if there is none."""
+        machine: Any = self.fs.world.machine
+        if hasattr(machine, "system_names"):
+            if machine.system_names(path):
+                return S_IFDIR | 0o755
+            return S_IFREG | 0o444 if machine.system_file(path) else 0
         try:
-            names = sorted(os.fsencode(name) for name in os.listdir(self.path))
+            return os.lstat(path).st_mode
         except OSError:
-            names = []
+            return 0
+
+    def names(self) -> list[str]:
+        machine: Any = self.fs.world.machine
+        if hasattr(machine, "system_names"):
+            found: list[str] = machine.system_names(self.path)
+            return found
+        try:
+            return sorted(os.listdir(self.path))
+        except OSError:
+            return []
+
+    def iterate(self) -> list[Entry]:
+        names = [name.encode() for name in self.names()]
         found = []
         for name in names:
             inode = self.lookup(name)
@@ -138,7 +154,9 @@ class SysText(ViewInode):
         return Snapshot(who, self.text, flags)
 
     def text(self, who: Walker) -> bytes:
-        return self.content if isinstance(self.content, bytes) else host_text(self.content)
+        if isinstance(self.content, bytes):
+            return self.content
+        return system_text(self.fs.world, self.content)
 
 
 LO: dict[bytes, Any] = {

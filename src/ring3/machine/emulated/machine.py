@@ -7,7 +7,6 @@ kernel stack, but another thread gets the CPU only when this one leaves the kern
 
 from __future__ import annotations
 
-import select
 import time
 from collections import deque
 
@@ -428,7 +427,7 @@ class EmulatedMachine:
         """Wait with the lock given up. True if the host brought something."""
         self.lock.release()
         try:
-            ready = select.select([self.reactor.epoll.fileno()], [], [], timeout_s)[0]
+            ready = self.reactor.sleep(timeout_s)
         except (OSError, ValueError):
             ready = []
         finally:
@@ -436,6 +435,21 @@ class EmulatedMachine:
         if ready and not self.closing:
             self.reactor.dispatch(self.reactor.poll(0))
         return bool(ready)
+
+    # --- what system files say of it -------------------------------------------------------------
+    cpu_set = 1
+    """The CPUs there are: CPU 0."""
+
+    def system_file(self, path: str) -> bytes:
+        """File *path* of /proc or /sys, where it is about the hardware; b"" if there is none."""
+        from ring3.machine.emulated.facts import system_file
+
+        return system_file(self, path)
+
+    def system_names(self, path: str) -> list[str]:
+        from ring3.machine.emulated.facts import system_names
+
+        return system_names(path)
 
     # --- devices ---------------------------------------------------------------------------------
     def attach_disk(self, source: Any, writable: bool, name: str) -> tuple[Any, Any, memoryview]:
