@@ -367,8 +367,8 @@ def test_same_state_in_every_process() -> None:
 
 
 def test_missing_unicorn_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ring3.machine.emulated import boot
+    from ring3.machine.emulated import board
 
     monkeypatch.setitem(sys.modules, "unicorn", None)
     with pytest.raises(ImportError, match=r"pip install 'ring3\[emulated\]'"):
-        boot.load_unicorn()
+        board.load_unicorn()

@@ -9,34 +9,30 @@ Time is counted in translated blocks (``blocks``): the same in every run, exact 
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
 
 from . import boot, hooks, segments
 from . import layout as at
-from .cpuid import cpuid
+from .board import Board
+from .callbacks import Callbacks
 from .entry_code import EXCEPTION_TABLE, SYMBOLS
 from .image import (
     AC,
     HF_INHIBIT_IRQ,
-    HF_SMAP,
     IF,
     R10,
     RAX,
-    RBX,
-    RCX,
     RDI,
     RDX,
     RIP,
     RSI,
     RSP,
-    TF,
     CpuImage,
 )
 from .kernel_map import KernelMap
-from .transitions import DB, GP, HAS_ERROR, PAGE_FAULT, UD, Shutdown, Transitions
+from .transitions import Shutdown, Transitions
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -48,11 +44,7 @@ CYCLES_PER_BLOCK: Final = 8
 """What the time stamp counter advances by in one block, unless ``tsc`` says otherwise."""
 SWITCHES_PER_FLUSH: Final = 64
 """The engine's TLB grows only when flushed: a flush now and then makes random access faster."""
-_LOW32: Final = 0xFFFFFFFF
 _CR4_TSD: Final = 4
-_PF_PRESENT, _PF_USER = 1, 4
-_STEP, _STEP_TF, _STEP_IRET = 1, 2, 4
-"""A step without SMAP is under way; TF was set anyway; the instruction is IRET."""
 
 
 class Engine:
@@ -65,18 +57,14 @@ class Engine:
         """
         self._memory = _allocate(ram_size)
         self.ram = memoryview(self._memory)
-        self.failure = ""
-        """Why the board is dead, after EXIT_SHUTDOWN."""
         self.port = -1
         self.tsc: Callable[[], int] | None = None
         """What RDTSC reads; None: CYCLES_PER_BLOCK times ``blocks``."""
         self._granted = 0
         self._switches = 0
-        self._refused: bytes | None = None
-        self._stepping = 0
         self._watch: Watch | None = None
         self.kernel = KernelMap(self.ram)
-        board = self._board = boot.Board(self._memory, ram_size, self.kernel.root, plain)
+        board = self._board = Board(self._memory, ram_size, self.kernel.root, plain)
         self.uc = board.uc
         self.live = board.live
         """Whether ``cpu`` is the processor itself; else a copy, kept in step around each run."""
@@ -89,7 +77,8 @@ class Engine:
         board.pull()
         boot.load_registers(board.cpu)
         board.push()
-        self._install_hooks()
+        self._hooks = Callbacks(board, self.transitions, self._time)
+        self._cell = self._hooks.cell
         self._start: Any = board.library.uc_emu_start
         self._handle = board.uc._uch
         self._template = self.save()
@@ -104,13 +93,14 @@ class Engine:
             self._push()
             status = self._start(self._handle, self._q[RIP], 0, 0, 0)
             self._pull()
-            if self.failure:
+            state = self._hooks
+            if state.failure:
                 return at.EXIT_SHUTDOWN
-            if self._refused is not None:
-                self._refuse_port()
+            if state.refused is not None:
+                state.refuse_port()
                 continue
-            if self._stepping and not self._step_undo() & _STEP_TF:
-                self.cpu.rflags &= ~TF
+            if state.stepping:
+                state.step_abandon()
             port = cell[hooks.PORT]
             if port >= 0:
                 self.port = port
@@ -119,9 +109,17 @@ class Engine:
                 cell[hooks.LEFT] = 0
                 return at.EXIT_BUDGET
             if status:
-                self.failure = f"engine error {status} at {self._q[RIP]:#x}"
+                state.failure = f"engine error {status} at {self._q[RIP]:#x}"
                 return at.EXIT_SHUTDOWN
             return at.EXIT_HALT
+
+    @property
+    def failure(self) -> str:
+        """Why the board is dead, after EXIT_SHUTDOWN."""
+        return self._hooks.failure
+
+    def _time(self) -> int:
+        return self.blocks * CYCLES_PER_BLOCK if self.tsc is None else self.tsc()
 
     @property
     def budget(self) -> int:
@@ -243,14 +241,14 @@ class Engine:
         try:
             self.transitions.deliver(vector, external=True)
         except Shutdown as dead:
-            self.failure = str(dead)
+            self._hooks.failure = str(dead)
 
     def deliver_exception(self, vector: int, error: int | None = None) -> None:
         """Raise an exception at the current instruction."""
         try:
             self.transitions.deliver(vector, error)
         except Shutdown as dead:
-            self.failure = str(dead)
+            self._hooks.failure = str(dead)
 
     @property
     def probe(self) -> Probe | None:
@@ -262,9 +260,8 @@ class Engine:
         self.transitions.probe = probe
         if probe is not None and self._watch is None:
             self._watch = Watch(self.transitions)
-            self._watch.install(
-                lambda address, told: self._board.hook_at(address, self._guard(told, push=False))
-            )
+            guard = self._hooks.guard
+            self._watch.install(lambda a, told: self._board.hook_at(a, guard(told, push=False)))
             self._push()
             self.uc.ctl_flush_tb()  # code that is already translated has no such hook
 
@@ -339,176 +336,6 @@ class Engine:
     def _set_saved_rip(self, rip: int) -> None:
         where = self.transitions.physical(self._q[RSP] + 8 * 16, False)
         self.ram[where : where + 8] = rip.to_bytes(8, "little")
-
-    # --- hooks ------------------------------------------------------------------------------------
-
-    def _install_hooks(self) -> None:
-        board = self._board
-        self._cell = board.install_fast_hooks(self._block, self._out, self._in)
-        board.hook(hooks.HOOK_INTR, hooks.VOID, (hooks.U32,), self._guard(self._interrupt))
-        board.hook(hooks.HOOK_INSN_INVALID, ctypes.c_bool, (), self._guard(self._invalid, True))
-        board.hook_insn(hooks.INSN_SYSCALL, hooks.VOID, (), self._guard(self._syscall))
-        board.hook_insn(hooks.INSN_SYSENTER, hooks.VOID, (), self._guard(self._sysenter))
-        board.hook_insn(hooks.INSN_CPUID, hooks.INT, (), self._guard(self._cpuid, 1))
-        board.hook_insn(hooks.INSN_RDTSC, hooks.INT, (), self._guard(self._rdtsc, 1))
-        board.hook_insn(hooks.INSN_RDTSCP, hooks.INT, (), self._guard(self._rdtscp, 1))
-
-    def _guard(
-        self, function: Callable[..., None], result: Any = None, push: bool = True
-    ) -> Callable[..., Any]:
-        """A callback for C: what it raises stops the board instead of vanishing.
-
-        *push*: it may change the processor's state.
-        """
-
-        if self.live:
-
-            def direct(*arguments: Any) -> Any:
-                try:
-                    function(*arguments)
-                except BaseException as error:
-                    self._die(error)
-                return result
-
-            return direct
-
-        def copied(*arguments: Any) -> Any:
-            try:
-                self._pull()
-                function(*arguments)
-                if push:
-                    self._push()
-            except BaseException as error:
-                self._die(error)
-            return result
-
-        return copied
-
-    def _die(self, error: BaseException) -> None:
-        kind = "" if isinstance(error, Shutdown) else f"{type(error).__name__}: "
-        self.failure = self.failure or f"{kind}{error}"
-        self._board.stop()
-
-    def _interrupt(self, _uc: int, vector: int, _user: int) -> None:
-        if self._refused is not None:
-            return
-        cpu = self.cpu
-        cpu.forget_exception()
-        if self._stepping and self._step_done(vector):
-            return
-        if cpu.is_software_interrupt:
-            end = cpu.next_rip
-            self.transitions.deliver(
-                vector, software=True, rip=end, size=self._int_size(vector, end)
-            )
-            return
-        error = cpu.error_code if vector in HAS_ERROR else None
-        if vector == PAGE_FAULT and error is not None and not error & _PF_USER and cpu.cpl == 3:
-            if error & _PF_PRESENT and cpu.cr2 < at.USER_END:
-                self._step_without_smap()
-                return
-            error |= _PF_USER
-        self.transitions.deliver(vector, error)
-
-    def _int_size(self, vector: int, end: int) -> int:
-        """Length of the INT instruction before *end*: INT3 and INTO have one byte, INT n two."""
-        short = {3: b"\xcc", 4: b"\xce"}.get(vector)
-        return 1 if short is not None and self.transitions.peek(end - 1, 1) == short else 2
-
-    # --- far transfers within ring 3 --------------------------------------------------------------
-    # RETF, IRET and far calls reach the user's stack as if they were supervisor accesses: the
-    # engine lets SMAP refuse them (error 1 or 3 at CPL 3), and reports a missing page as the
-    # kernel's. The instruction is run again with SMAP off, under TF, whose #DB switches it on.
-
-    def _step_without_smap(self) -> None:
-        cpu = self.cpu
-        flags = cpu.rflags
-        self._stepping = _STEP | (_STEP_TF if flags & TF else 0)
-        if self.transitions.peek(cpu.rip, 2).lstrip(b"\x48\x66")[:1] == b"\xcf":
-            self._stepping |= _STEP_IRET
-        cpu.hflags &= ~HF_SMAP
-        cpu.rflags = flags | TF
-
-    def _step_undo(self) -> int:
-        cpu = self.cpu
-        state = self._stepping
-        self._stepping = 0
-        cpu.hflags |= HF_SMAP
-        return state
-
-    def _step_done(self, vector: int) -> bool:
-        """An event ended the step; whether it is thereby dealt with."""
-        cpu = self.cpu
-        state = self._step_undo()
-        done = vector == DB
-        if not (done and state & _STEP_IRET):  # IRET has loaded TF from the stack
-            cpu.rflags = cpu.rflags & ~TF | (TF if state & _STEP_TF else 0)
-        return done and not state & _STEP_TF
-
-    def _invalid(self, _uc: int, _user: int) -> None:
-        if self._refused is None:
-            self.cpu.forget_exception()
-            self.transitions.deliver(UD)
-
-    def _syscall(self, _uc: int, _user: int) -> None:
-        if not self.transitions.syscall():
-            self.transitions.deliver(UD)
-        self._q[RIP] -= 2  # the engine adds the instruction's length
-
-    def _sysenter(self, _uc: int, _user: int) -> None:
-        self.transitions.sysenter()
-        self._q[RIP] -= 2
-
-    def _cpuid(self, _uc: int, _user: int) -> None:
-        q = self._q
-        q[RAX], q[RBX], q[RCX], q[RDX] = cpuid(q[RAX] & _LOW32, q[RCX] & _LOW32)
-
-    def _rdtsc(self, _uc: int, _user: int) -> None:
-        value = self.blocks * CYCLES_PER_BLOCK if self.tsc is None else self.tsc()
-        self._q[RAX] = value & _LOW32
-        self._q[RDX] = value >> 32 & _LOW32
-
-    def _rdtscp(self, uc: int, user: int) -> None:
-        self._rdtsc(uc, user)
-        self._q[RCX] = 0  # TSC_AUX: CPU 0 of node 0, as getcpu says
-
-    # --- what machine code does where the host allows it ------------------------------------------
-
-    def _block(self, _uc: int, _address: int, _size: int, _user: int) -> None:
-        cell = self._cell
-        cell[hooks.LEFT] -= 1
-        if cell[hooks.LEFT] < 0:
-            self._board.stop()
-
-    def _out(self, _uc: int, port: int, size: int, _value: int, _user: int) -> None:
-        if self._refused is not None:
-            return
-        self._pull()
-        if self.cpu.cpl == 0:
-            self._cell[hooks.PORT] = port
-            self._board.stop()
-        else:
-            self._check_port(port, size)
-
-    def _in(self, _uc: int, port: int, size: int, _user: int) -> int:
-        if self._refused is None:
-            self._pull()
-            if self.cpu.cpl:
-                self._check_port(port, size)
-        return _LOW32 >> (32 - 8 * size)
-
-    def _check_port(self, port: int, size: int) -> None:
-        if not self.transitions.port_allowed(port, size):
-            # The block runs on to its end: what it does to registers is undone afterwards.
-            self._refused = bytes(self.cpu.b)
-            self._board.stop()
-
-    def _refuse_port(self) -> None:
-        assert self._refused is not None
-        self.cpu.b[:] = self._refused
-        self._refused = None
-        self.cpu.forget_exception()
-        self.deliver_exception(GP, 0)
 
 
 def _allocate(size: int) -> mmap.mmap:

@@ -1,0 +1,325 @@
+"""Unicorn brought up as a board: its handle, where its state lies, control registers, hooks."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
+
+from . import hooks, segments
+from . import layout as at
+from .cpuid import FEATURES_1_ECX, FEATURES_7_EBX
+from .image import CS, CpuImage, Offsets, UnknownLayout
+
+if TYPE_CHECKING:
+    import mmap
+    from collections.abc import Callable
+
+CPU_MODEL_BROADWELL: Final = 20
+"""The oldest of the engine's models with SMAP (UC_CPU_X86_BROADWELL)."""
+CR0: Final = 0x80010033
+"""PG WP NE ET MP PE."""
+CR4: Final = 0x3506B0
+"""PSE PAE PGE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE SMEP SMAP (bit 17, PCIDE, is clear)."""
+EFER_SCE_NXE: Final = 1 | 1 << 11
+SYSENTER_STACK: Final = at.DIRECT_MAP + at.PERCPU_PA + at.PAGE
+"""Where SYSENTER lands before its first instruction switches stacks: for a #DB by TF alone."""
+_PROBE: Final = at.FIRST_FRAME - at.PAGE
+"""A page of scratch for code that runs during start only; cleared afterwards."""
+
+
+def load_unicorn() -> Any:
+    """The Unicorn module; it is needed for this machine alone, and large."""
+    try:
+        import unicorn
+    except ImportError as error:
+        raise ImportError(
+            "the emulated machine needs Unicorn: pip install 'ring3[emulated]'"
+        ) from error
+    return unicorn
+
+
+class Board:
+    """Unicorn with RAM and a known state layout, in 64-bit ring 0 with paging on."""
+
+    def __init__(self, memory: mmap.mmap, size: int, root: int, plain: bool) -> None:
+        unicorn = load_unicorn()
+        from unicorn import x86_const as x86
+        from unicorn.unicorn_py3 import unicorn as binding
+
+        self._x86 = x86
+        self.library: Any = binding.uclib
+        self._keep: list[object] = [memory]
+        uc = self.uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+        uc.ctl_set_cpu_model(CPU_MODEL_BROADWELL)
+        uc.ctl_exits_enabled(True)  # no address ends a run; "until" would be one
+        address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        uc.mem_map_ptr(0, size, unicorn.UC_PROT_ALL, address)
+        self._context = uc.context_save()
+        pointer = ctypes.cast(self._context.context, ctypes.c_void_p).value
+        assert pointer is not None
+        self._raw_context = self._context.context
+        length = ctypes.c_size_t.from_address(pointer).value
+        self._copy = memoryview((ctypes.c_char * length).from_address(pointer + 40)).cast("B")
+        self._stop: Any = self.library.uc_emu_stop
+        self.live = False
+        self.at = Offsets(
+            self._saved, uc.msr_write, lambda value: uc.reg_write(x86.UC_X86_REG_XMM0, value)
+        )
+        self._control_registers(root)
+        self.cpu = CpuImage(self._copy, self.at)
+        self._code = self._machine_code(plain)
+        self._internals = hooks.Internals(self.library) if not plain else None
+        self._find_exception_fields(memory)
+        env = 0 if plain else self._find_live_state()
+        if env:
+            self.live = True
+            view = memoryview((ctypes.c_char * length).from_address(env)).cast("B")
+            self.cpu = CpuImage(view, self.at)
+            self._hide_features(env, length)
+        self._env = env
+
+    # --- the state, live or copied ----------------------------------------------------------------
+
+    def pull(self) -> None:
+        """Bring the copy up to date (nothing to do if it is the live state)."""
+        if not self.live:
+            self.library.uc_context_save(self.uc._uch, self._raw_context)
+
+    def push(self) -> None:
+        """Bring the processor up to date."""
+        if not self.live:
+            self.library.uc_context_restore(self.uc._uch, self._raw_context)
+
+    def _saved(self) -> bytes:
+        self.library.uc_context_save(self.uc._uch, self._raw_context)
+        return bytes(self._copy)
+
+    def stop(self) -> None:
+        """Stop the engine after the block at hand."""
+        self._stop(self.uc._uch)
+
+    # --- start ------------------------------------------------------------------------------------
+
+    def _control_registers(self, root: int) -> None:
+        x86 = self._x86
+        uc = self.uc
+        uc.reg_write(x86.UC_X86_REG_CR3, root)
+        uc.msr_write(0xC0000080, uc.msr_read(0xC0000080) | EFER_SCE_NXE)
+        uc.reg_write(x86.UC_X86_REG_CR4, CR4)
+        uc.reg_write(x86.UC_X86_REG_CR0, CR0)
+        gdt = (0, at.DIRECT_MAP + at.GDT_PA, segments.GDT_LIMIT, 0)
+        idt = (0, at.DIRECT_MAP + at.IDT_PA, segments.IDT_LIMIT, 0)
+        tss = (at.TSS_SELECTOR, at.DIRECT_MAP + at.TSS_PA, segments.TSS_LIMIT, segments.TSS_FLAGS)
+        uc.reg_write(x86.UC_X86_REG_GDTR, gdt)
+        uc.reg_write(x86.UC_X86_REG_IDTR, idt)
+        uc.reg_write(x86.UC_X86_REG_TR, tss)
+
+    def _find_exception_fields(self, memory: mmap.mmap) -> None:
+        """Run a few instructions that end in a #GP with a telling error code.
+
+        They also read the engine's own feature words, switch SSE state on (XSETBV) and put the FPU
+        into the state that programs expect.
+        """
+        code = bytes.fromhex(
+            "b801000000 0fa2 4189c8 4189d1"  # CPUID 1: ecx to r8, edx to r9
+            "b807000000 31c9 0fa2 4189da"  # CPUID 7: ebx to r10
+            "31c9 31d2 b803000000 0f01d1"  # XCR0 = 3
+            "dbe3 0fae1506000000"  # FNINIT; LDMXCSR 1F80 below: the state a program starts with
+            "8e1d04000000"  # mov ds, 7AF8 below: beyond the GDT's limit
+            "801f0000 f87a"
+        )
+        memory[at.TEXT_PA : at.TEXT_PA + len(code)] = code
+        seen: list[tuple[int, bytes]] = []
+
+        def on_exception(uc: Any, vector: int, _user: object) -> None:
+            seen.append((vector, self._saved()))
+            uc.emu_stop()
+
+        hook = self.uc.hook_add(hooks.HOOK_INTR, on_exception)
+        self.pull()
+        cpu = self.cpu
+        cpu.set_segment(CS, at.KERNEL_CS, 0, segments.FLAT_LIMIT, segments.KERNEL_CS_FLAGS)
+        cpu.hflags &= ~3
+        self.push()
+        self.uc.emu_start(at.TEXT, 0)
+        self.uc.hook_del(hook)
+        self.uc.ctl_flush_tb()
+        if not seen or seen[0][0] != 13:
+            raise UnknownLayout(f"the first fault was {seen[:1]}")
+        self.at.find_exception_fields(seen[0][1], 0x7AF8, 13, 0)
+        self.pull()
+        cpu.forget_exception()
+        self._features = (cpu.r9 & 0xFFFFFFFF, cpu.r8 & 0xFFFFFFFF & ~(1 << 27), cpu.r10)
+        self.push()
+
+    def _find_live_state(self) -> int:
+        """Address of the processor's state inside Unicorn, or 0.
+
+        Two marks in registers are looked for behind the pointers in Unicorn's handle. Memory is
+        read through /proc/self/mem, where a wrong address is an error instead of a crash; hosts
+        without it do without the live state.
+        """
+        try:
+            mem = os.open("/proc/self/mem", os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except OSError:
+            return 0
+        marks = (0x5A5A1234DEADBEEF, 0x1234DEADBEEF5A5A)
+        self.pull()
+        self.cpu.r14, self.cpu.r15 = marks
+        self.push()
+        wanted = bytes(self._copy[: 8 * 16])
+        try:
+            for place in _pointers(mem, self.uc._uch.value, 0x1000, 0x1B8):
+                for env in _pointers(mem, place, 0x400, 0x128):
+                    if _read(mem, env, len(wanted)) == wanted:
+                        self._cpu_address = place
+                        return env
+        finally:
+            os.close(mem)
+        return 0
+
+    def _hide_features(self, env: int, length: int) -> None:
+        """Make the engine refuse (#UD) what CPUID does not show: RDRAND, RDSEED, BMI, ADX.
+
+        The feature words lie after the part of the state that a context holds.
+        """
+        words = memoryview((ctypes.c_char * 4096).from_address(env + length)).cast("B").cast("Q")
+        edx, ecx, ebx = self._features
+        for place in range(len(words) - 2):
+            # OSXSAVE (bit 27) is CR4's, not the model's.
+            if (words[place], words[place + 1] & ~(1 << 27), words[place + 2]) == (edx, ecx, ebx):
+                words[place + 1] = ecx & FEATURES_1_ECX
+                words[place + 2] = ebx & FEATURES_7_EBX
+                return
+        raise UnknownLayout("feature words")
+
+    # --- hooks ------------------------------------------------------------------------------------
+
+    def _machine_code(self, plain: bool) -> hooks.MachineCode | None:
+        if plain:
+            return None
+        try:
+            return hooks.MachineCode()
+        except (OSError, ValueError):
+            return None
+
+    def install_fast_hooks(
+        self,
+        block: Callable[..., None],
+        out: Callable[..., None],
+        in_: Callable[..., int],
+    ) -> memoryview:
+        """Install the BLOCK, OUT and IN hooks, as machine code where possible; the shared cell."""
+        code = self._code
+        cell = code.cell if code is not None else memoryview(bytearray(128)).cast("q")
+        cell[hooks.PORT] = -1
+        u32, integer = hooks.U32, hooks.INT
+        if code is None:
+            self.hook(hooks.HOOK_BLOCK, hooks.VOID, (hooks.U64, u32), block)
+        else:
+            stop = ctypes.cast(self._stop, ctypes.c_void_p).value
+            assert stop is not None
+            cell[hooks.STOP] = stop
+            self._add(hooks.HOOK_BLOCK, code.add(hooks.BLOCK_CODE), code.address)
+        checks = self._internals.check_io if self._internals is not None else None
+        if code is None or not self.live or checks is None:
+            self.hook_insn(hooks.INSN_OUT, hooks.VOID, (u32, integer, u32), out)
+            self.hook_insn(hooks.INSN_IN, u32, (u32, integer), in_)
+            return cell
+        cell[hooks.HFLAGS] = self._env + 176
+        for function, word in zip(checks, (0, 1, 3), strict=True):
+            address = ctypes.cast(function, ctypes.c_void_p).value
+            assert address is not None
+            cell[hooks.CHECK_IO + word] = address
+        for insn, listing in ((hooks.INSN_OUT, hooks.OUT_CODE), (hooks.INSN_IN, hooks.IN_CODE)):
+            self._add(hooks.HOOK_INSN, code.add(listing), code.address, insn)
+        return cell
+
+    def hook(
+        self, kind: int, result: Any, arguments: tuple[Any, ...], function: Callable[..., Any]
+    ) -> None:
+        """Install a raw ctypes callback: (uc, *arguments, user data)."""
+        self._add(kind, self._callback(result, arguments, function), 0)
+
+    def hook_insn(
+        self, insn: int, result: Any, arguments: tuple[Any, ...], function: Callable[..., Any]
+    ) -> None:
+        """Install a raw callback for one instruction, including those the binding refuses."""
+        self._add(hooks.HOOK_INSN, self._callback(result, arguments, function), 0, insn)
+
+    def hook_at(self, address: int, function: Callable[..., Any]) -> None:
+        """Call function(uc, address, size, user data) before the instruction at *address*."""
+        arguments = (hooks.U64, hooks.U32)
+        callback = self._callback(hooks.VOID, arguments, function)
+        self._add(hooks.HOOK_CODE, callback, 0, only=address)
+
+    def _callback(
+        self, result: Any, arguments: tuple[Any, ...], function: Callable[..., Any]
+    ) -> int:
+        kind = ctypes.CFUNCTYPE(result, ctypes.c_void_p, *arguments, ctypes.c_void_p)
+        callback = kind(function)
+        self._keep.append(callback)
+        address = ctypes.cast(callback, ctypes.c_void_p).value
+        assert address is not None
+        return address
+
+    def _add(
+        self, kind: int, function: int, user: int, insn: int | None = None, only: int = 0
+    ) -> None:
+        """uc_hook_add; without *only* (one address) the hook is for all (begin > end)."""
+        handle = ctypes.c_size_t()
+        extra: list[object] = []
+        if insn is not None:
+            if sys.platform == "darwin" and platform.machine() == "arm64":
+                extra.append(ctypes.c_int(0))  # variadic arguments go to the stack there
+            extra.append(ctypes.c_int(insn))
+        add = self.library["uc_hook_add"]  # without the binding's prototype: it is variadic
+        status = add(
+            self.uc._uch, ctypes.byref(handle), ctypes.c_int(kind), ctypes.c_void_p(function),
+            ctypes.c_void_p(user), ctypes.c_uint64(only or 1), ctypes.c_uint64(only), *extra,
+        )  # fmt: skip
+        if status:
+            raise UnknownLayout(f"uc_hook_add({kind}, {insn}): {status}")
+
+    # --- caches -----------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Empty the TLB."""
+        if self.live and self._internals is not None and self._internals.flush is not None:
+            self._internals.flush(self._cpu_address)
+        else:
+            import unicorn
+
+            self.uc.ctl(unicorn.UC_CTL_TLB_FLUSH, unicorn.UC_CTL_IO_WRITE)
+
+    def flush_page(self, address: int) -> None:
+        """Drop one page from the TLB."""
+        if self.live and self._internals is not None and self._internals.flush_page is not None:
+            self._internals.flush_page(self._cpu_address, address)
+        else:
+            self.flush()
+
+    def invalidate(self, physical: int, size: int) -> None:
+        """Drop translated code of a range of RAM."""
+        if self.live and self._internals is not None and self._internals.invalidate is not None:
+            self._internals.invalidate(self.uc._uch, physical, physical + size)
+        else:
+            self.uc.ctl_flush_tb()
+
+
+def _read(mem: int, address: int, size: int) -> bytes:
+    try:
+        return os.pread(mem, size, address)
+    except (OSError, OverflowError):
+        return b""
+
+
+def _pointers(mem: int, address: int, size: int, likely: int) -> list[int]:
+    """The words in memory that look like pointers, that at offset *likely* first."""
+    data = memoryview(_read(mem, address, size)).cast("Q")
+    order = [likely // 8, *range(len(data))]
+    return [data[i] for i in order if i < len(data) and 0x1000 < data[i] < 1 << 47]
