@@ -53,6 +53,18 @@ _CR: Final = _SEGS + 10 * _SEG_SIZE
 
 CS_AND_SS: Final = slice(_SEGS + _SEG_SIZE * CS, _SEGS + _SEG_SIZE * (SS + 1))
 """The bytes of two neighbours that some transitions load together."""
+CS_ONLY: Final = slice(_SEGS + _SEG_SIZE * CS, _SEGS + _SEG_SIZE * (CS + 1))
+# Indices for the paths where a property costs too much: of 32-bit words ...
+HFLAGS: Final = _HFLAGS >> 2
+CS_SELECTOR: Final = (_SEGS + _SEG_SIZE * CS) >> 2
+SS_SELECTOR: Final = (_SEGS + _SEG_SIZE * SS) >> 2
+GDT_LIMIT: Final = (_SEGS + _SEG_SIZE * GDT + 16) >> 2
+IDT_LIMIT: Final = (_SEGS + _SEG_SIZE * IDT + 16) >> 2
+TR_LIMIT: Final = (_SEGS + _SEG_SIZE * TR + 16) >> 2
+# ... and of 64-bit words.
+GDT_BASE: Final = (_SEGS + _SEG_SIZE * GDT + 8) >> 3
+IDT_BASE: Final = (_SEGS + _SEG_SIZE * IDT + 8) >> 3
+TR_BASE: Final = (_SEGS + _SEG_SIZE * TR + 8) >> 3
 CC_EFLAGS: Final = 1
 """cc_op: the flags are in cc_src as they stand, no operation is left to compute them from."""
 ALL: Final = 0xFFFFFFFFFFFFFFFF

@@ -17,15 +17,20 @@ from .image import (
     AC,
     CS,
     CS_AND_SS,
+    CS_ONLY,
+    CS_SELECTOR,
     EFER_SCE,
-    GDT,
+    GDT_BASE,
+    GDT_LIMIT,
     HF_ADDSEG,
     HF_CPL,
     HF_CS32,
     HF_CS64,
     HF_INHIBIT_IRQ,
     HF_SS32,
-    IDT,
+    HFLAGS,
+    IDT_BASE,
+    IDT_LIMIT,
     IF,
     NT,
     R11,
@@ -34,11 +39,14 @@ from .image import (
     RIP,
     RSP,
     SS,
+    SS_SELECTOR,
     TF,
     TR,
+    TR_BASE,
+    TR_LIMIT,
     VM,
     CpuImage,
-)
+)  # fmt: skip
 from .layout import DIRECT_MAP
 
 if TYPE_CHECKING:
@@ -52,8 +60,9 @@ HAS_ERROR: Final = frozenset((8, 10, 11, 12, 13, 14, 17, 21, 29, 30))
 CONTRIBUTORY: Final = frozenset((DE, TS, NP, STACK, GP))
 """Vol. 3A, Table 6-4."""
 
-_TWO_WORDS: Final = struct.Struct("<2Q")
-_FRAMES: Final = {size: struct.Struct(f"<{size}Q") for size in (4, 5, 6)}
+_FRAMES: Final = {8 * count: struct.Struct(f"<{count}Q") for count in (5, 6)}
+_SEGMENT: Final = struct.Struct("<I4xQII")
+"""A segment register in the image."""
 HF_LONG: Final = HF_CS32 | HF_SS32 | HF_CS64
 """hflags of 64-bit code."""
 _PRESENT, _WRITABLE, _USER, _LARGE = 1, 2, 4, 0x80
@@ -73,19 +82,28 @@ class Fault(Exception):
 class Gate:
     """A decoded interrupt or trap gate together with its code segment."""
 
-    __slots__ = ("base", "clears", "dpl", "flags", "ist", "limit", "offset", "selector")
+    __slots__ = ("clears", "code", "code_and_stack", "dpl", "ist", "offset")
 
     def __init__(self, low: int, high: int, descriptor: int, dpl: int) -> None:
         self.offset = low & 0xFFFF | (low >> 48) << 16 | high << 32
         self.ist = low >> 32 & 7
         self.dpl = dpl
         """The CPL to run at."""
-        self.selector = low >> 16 & 0xFFFC | dpl
         first, second = descriptor & 0xFFFFFFFF, descriptor >> 32
-        self.base = segments.base_of(first, second)
-        self.limit = segments.limit_of(first, second)
-        self.flags = second
+        self.code = _SEGMENT.pack(
+            low >> 16 & 0xFFFC | dpl,
+            segments.base_of(first, second),
+            segments.limit_of(first, second),
+            second,
+        )
+        """CS as it is loaded; and with it SS, null, for a change of stack."""
+        self.code_and_stack = self.code + _SEGMENT.pack(dpl, 0, 0, dpl << 13)
         self.clears = TF | VM | RF | NT | (0 if low >> 40 & 1 else IF)
+
+
+def _stack_place(dpl: int, ist: int) -> int:
+    """Offset of a stack pointer in the TSS (Vol. 3A, Figure 7-11)."""
+    return 28 + 8 * ist if ist else 4 + 8 * dpl
 
 
 def _code_privilege(selector: int, descriptor: int, cpl: int, ext: int) -> int:
@@ -111,13 +129,14 @@ class Shutdown(Exception):
 class Transitions:
     """The model, bound to one processor and its RAM."""
 
-    __slots__ = ("_flat", "_gates", "_kernel_pages", "_size", "cpu", "probe", "ram")
+    __slots__ = ("_flat", "_gates", "_kernel_pages", "_size", "_words", "cpu", "probe", "ram")
 
     def __init__(self, cpu: CpuImage, ram: memoryview) -> None:
         self.cpu = cpu
         self.ram = ram
         self.probe: Probe | None = None
         self._size = len(ram)
+        self._words = ram.cast("Q")
         self._kernel_pages: dict[int, int] = {}
         self._flat: dict[int, bytes] = {}
         self._gates: dict[tuple[int, int, int, int], Gate] = {}
@@ -247,44 +266,49 @@ class Transitions:
         """
         cpu = self.cpu
         q = cpu.q
-        cpl = cpu.cpl
+        d = cpu.d
+        hflags = d[HFLAGS]
+        cpl = hflags & HF_CPL
         gate = self._gate(vector, software, ext, cpl)
         old = cpu.registers() if self.probe is not None else None
         rsp = q[RSP]
-        top = rsp
-        reads: list[tuple[str, int, int]] = []
-        if gate.dpl < cpl or gate.ist:
-            top = self._stack_from_tss(gate.dpl, gate.ist, ext, reads)
+        switch = gate.dpl < cpl
+        top = self._stack_from_tss(gate.dpl, gate.ist, ext) if switch or gate.ist else rsp
         sp = top & ~15
-        frame = [rip, cpu.cs, flags, rsp, cpu.ss]
+        frame: tuple[int, ...] = (rip, d[CS_SELECTOR], flags, rsp, d[SS_SELECTOR])
         if error is not None:
-            frame.insert(0, error)
-        writes = self._push(sp, frame)
-        if gate.dpl < cpl:
-            # A null selector whose RPL is the new CPL (6.14.4).
-            cpu.set_segment(SS, gate.dpl, 0, 0, gate.dpl << 13)
+            frame = (error, *frame)
+        self._push(sp, frame)
+        if switch:
+            # SS becomes a null selector whose RPL is the new CPL (6.14.4).
+            cpu.b[CS_AND_SS] = gate.code_and_stack
+        else:
+            cpu.b[CS_ONLY] = gate.code
         q[RSP] = sp - 8 * len(frame)
-        cpu.set_segment(CS, gate.selector, gate.base, gate.limit, gate.flags)
-        cpu.hflags = cpu.hflags & ~(HF_CPL | HF_ADDSEG | HF_INHIBIT_IRQ) | HF_LONG | gate.dpl
+        d[HFLAGS] = hflags & ~(HF_CPL | HF_ADDSEG | HF_INHIBIT_IRQ) | HF_LONG | gate.dpl
         cpu.rflags = flags & ~gate.clears
         q[RIP] = gate.offset
         if old is not None and self.probe is not None:
             kind = "irq" if external else "int" if software else "exception"
-            where = cpu.idt_base + 16 * vector
-            reads.insert(0, ("IDT", where, gate.offset))
+            reads = [("IDT", q[IDT_BASE] + 16 * vector, gate.offset)]
+            if switch or gate.ist:
+                name = f"TSS.IST{gate.ist}" if gate.ist else f"TSS.RSP{gate.dpl}"
+                reads.append((name, q[TR_BASE] + _stack_place(gate.dpl, gate.ist), top))
+            writes = [(sp - 8 * (i + 1), word) for i, word in enumerate(reversed(frame))]
             self._tell(kind, vector, error, old, reads, writes)
 
     def _gate(self, vector: int, software: bool, ext: int, cpl: int) -> Gate:
         """Read and check the gate for *vector* and its code segment.
 
-        Memory is read each time; the decoded form of the same words is remembered.
+        Memory is read each time; what a gate and a descriptor of the same bits mean is remembered.
         """
-        cpu = self.cpu
-        base, limit = cpu.segment(IDT)[1:3]
+        q = self.cpu.q
+        d = self.cpu.d
         index = vector * 8 + 2 + ext
-        if vector * 16 + 15 > limit:
+        if vector * 16 + 15 > d[IDT_LIMIT]:
             raise Fault(GP, index)
-        low, high = _TWO_WORDS.unpack_from(self.ram, self.physical(base + 16 * vector, False))
+        low = self._word(q[IDT_BASE] + 16 * vector)
+        high = self._word(q[IDT_BASE] + 16 * vector + 8)
         kind = low >> 40 & 0x1F
         if kind not in (segments.INTERRUPT_GATE, segments.TRAP_GATE):
             raise Fault(GP, index)
@@ -293,7 +317,11 @@ class Transitions:
         if not low >> 47 & 1:
             raise Fault(NP, index)
         selector = low >> 16 & 0xFFFF
-        descriptor = self._descriptor(selector, ext)
+        if not selector & 0xFFFC:
+            raise Fault(GP, ext)
+        if selector & 4 or (selector & 0xFFF8) + 7 > d[GDT_LIMIT]:  # no LDT here
+            raise Fault(GP, (selector & 0xFFFC) + ext)
+        descriptor = self._word(q[GDT_BASE] + (selector & 0xFFF8))
         key = (low, high & 0xFFFFFFFF, descriptor, cpl)
         gate = self._gates.get(key)
         if gate is None:
@@ -301,44 +329,36 @@ class Transitions:
             gate = self._gates[key] = Gate(low, key[1], descriptor, dpl)
         return gate
 
-    def _descriptor(self, selector: int, ext: int) -> int:
-        if not selector & 0xFFFC:
-            raise Fault(GP, ext)
-        base, limit = self.cpu.segment(GDT)[1:3]
-        if selector & 4 or (selector & 0xFFF8) + 7 > limit:  # no LDT here
-            raise Fault(GP, (selector & 0xFFFC) + ext)
-        at = self.physical(base + (selector & 0xFFF8), False)
-        return int.from_bytes(self.ram[at : at + 8], "little")
+    def _word(self, address: int) -> int:
+        """A 64-bit word by an implicit supervisor access."""
+        place = address - DIRECT_MAP
+        if place & 7 or not 0 <= place < self._size:
+            place = self.physical(address, False)
+            return int.from_bytes(self.ram[place : place + 8], "little")
+        return self._words[place >> 3]
 
-    def _stack_from_tss(
-        self, dpl: int, ist: int, ext: int, reads: list[tuple[str, int, int]]
-    ) -> int:
-        selector, base, limit, _ = self.cpu.segment(TR)
-        offset = 28 + 8 * ist if ist else 4 + 8 * dpl
-        if offset + 7 > limit:
-            raise Fault(TS, (selector & 0xFFFC) + ext)
-        at = self.physical(base + offset, False)
-        top = int.from_bytes(self.ram[at : at + 8], "little")
+    def _stack_from_tss(self, dpl: int, ist: int, ext: int) -> int:
+        q = self.cpu.q
+        place = _stack_place(dpl, ist)
+        if place + 7 > self.cpu.d[TR_LIMIT]:
+            raise Fault(TS, (self.cpu.segment(TR)[0] & 0xFFFC) + ext)
+        top = self._word(q[TR_BASE] + place)
         if (top >> 47) not in (0, 0x1FFFF):
             raise Fault(STACK, ext)
-        reads.append((f"TSS.IST{ist}" if ist else f"TSS.RSP{dpl}", base + offset, top))
         return top
 
-    def _push(self, sp: int, words: list[int]) -> list[tuple[int, int]]:
+    def _push(self, sp: int, words: tuple[int, ...]) -> None:
         """Store *words*, the last pushed first, below *sp*; a fault leaves no register changed."""
-        ram = self.ram
-        bottom = sp - 8 * len(words)
+        size = 8 * len(words)
+        bottom = sp - size
         if bottom >> 12 == (sp - 1) >> 12:
             # The topmost word is pushed first: a fault is reported there.
-            start = self.physical(sp - 8, True) - (sp - 8 - bottom)
-            _FRAMES[len(words)].pack_into(ram, start, *words)
-        else:
-            for position in range(len(words) - 1, -1, -1):
-                at = self.physical(bottom + 8 * position, True)
-                ram[at : at + 8] = words[position].to_bytes(8, "little")
-        if self.probe is None:
-            return []
-        return [(bottom + 8 * i, words[i]) for i in range(len(words) - 1, -1, -1)]
+            start = self.physical(sp - 8, True) + 8 - size
+            _FRAMES[size].pack_into(self.ram, start, *words)
+            return
+        for position in range(len(words) - 1, -1, -1):
+            at = self.physical(bottom + 8 * position, True)
+            self.ram[at : at + 8] = words[position].to_bytes(8, "little")
 
     # --- ports ------------------------------------------------------------------------------------
 
