@@ -402,6 +402,11 @@ class EmulatedMachine:
         come first: then the host's time passes with it."""
         self.leave_cpu()
         board, clock = self.board, self.clock
+        if not self.processes:
+            # No guest, no time: how long the host takes to bring the first one must not show.
+            self.wait_for_host(IDLE_S)
+            return
+        clock.advance(TRAP_NS)  # who waits for a moment that has passed already costs time, too
         deadline = board.next_event_ns(idle=True)
         if deadline is not None and not self.awaits_host():
             clock.jump_to(max(deadline, clock.monotonic_ns()))
