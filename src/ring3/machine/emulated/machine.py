@@ -24,7 +24,7 @@ from ring3.machine.emulated.thread import (
     EmulatedProcess,
     EmulatedVehicle,
 )
-from ring3.machine.emulated.traps import Traps
+from ring3.machine.emulated.traps import TRAP_NS, Traps
 from ring3.machine.emulated.usage import VirtualUsage
 from ring3.machine.emulated.usercopy import UserMemory
 
