@@ -8,6 +8,7 @@ from ring3.explain import film
 from ring3.explain.copies import copies
 from ring3.explain.entry import REGISTERS, value
 from ring3.explain.film import Step
+from ring3.syscalls.table import RESULT
 
 if TYPE_CHECKING:
     from ring3.explain.tape import Tape
@@ -23,14 +24,28 @@ RETURNS = {
     "one that can restore every register.",
     "retf": "A far return pops rip, cs, rsp and ss; the flags were restored before by POPF.",
 }
-BEFORE = (
-    '"Before" is where the return path begins: the program\'s registers are still on the kernel '
-    "stack. It loads them and does SWAPGS."
-)
 
 
 def back(tape: Tape) -> list[Step]:
-    return [*copies(tape, 8), *signals(tape), *returned(tape), result(tape)]
+    return [*copies(tape, 8), *untouched(tape), *signals(tape), *returned(tape), result(tape)]
+
+
+def untouched(tape: Tape) -> list[Step]:
+    """A buffer was filled, and not by a copy of the kernel's."""
+    if tape.call is None or not tape.result or tape.result < 0 or tape.named("store"):
+        return []
+    filled = [row for row in tape.rows if row["direction"] == "out"]
+    names = [r["name"] for r in filled if tape.call.sizes.get(r["name"]) == RESULT]
+    if not names:
+        return []
+    told = (
+        f"{names[0]} was filled, and no copy routine ran: whoever had the data put it there "
+        "itself. A device does so by DMA into page frames that were pinned when the call began; "
+        "what is mapped at the address meanwhile no longer matters."
+    )
+    return [
+        Step(8, "direct", "Nothing is copied to user memory", film.text(told), {"names": names})
+    ]
 
 
 def signals(tape: Tape) -> list[Step]:
@@ -51,6 +66,8 @@ def returned(tape: Tape) -> list[Step]:
     """The return instruction, where the machine shows it."""
     for event in reversed(tape.events):
         if event.name == "hardware" and event.data["name"] == "return" and event.data.get("after"):
+            if event.data["details"]["after"].get("cpl") != 3:
+                continue
             return [way_out(event.data["details"])]
     if tape.machine == "native" and tape.result is not None:
         told = (
@@ -78,8 +95,12 @@ def way_out(told: dict[str, Any]) -> Step:
             rows.append(
                 [register, value(register, before[register]), value(register, after[register])]
             )
-    blocks = film.text(RETURNS.get(kind, ""), BEFORE if before.get("cpl") == 0 else "")
+    blocks = film.text(RETURNS.get(kind, ""))
     blocks += film.table(["register", "before", "after"], rows, marks)
+    reads = [
+        [w, f"{a:#x}" if a else "(register)", f"{v:#x}"] for w, a, v in told.get("reads") or ()
+    ]
+    blocks += film.table(["loaded", "from", "value"], reads)
     title = f"{kind.upper()}: CPL {before.get('cpl', 0)} → {after.get('cpl', 3)}"
     return Step(8, "return", title, blocks, dict(told))
 

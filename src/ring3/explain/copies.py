@@ -18,6 +18,8 @@ PAGE = 4096
 USER_END = 0x7FFFFFFFF000
 USER_END_32 = 0xFFFFE000
 MOST_PAGES = 16
+MOST_HARDWARE = 48
+"""Steps of the hardware that a copy's data keep."""
 SHOWN_BYTES = 48
 KINDS = {"load": "from", "string": "from", "store": "to"}
 
@@ -108,7 +110,7 @@ def copy(tape: Tape, chapter: int, number: int, event: Event, hardware: list[Eve
     facts = {
         "direction": way, "address": address, "size": size, "fault": told["fault"],
         "data": None if data is None else data.hex(), "place": place_of(told["place"]),
-        "pages": pages, "hardware": [fact_of(e) for e in hardware],
+        "pages": pages, "hardware": [fact_of(e) for e in hardware[:MOST_HARDWARE]],
     }  # fmt: skip
     where = f"{facts['place']['function']}, {facts['place']['file']}:{facts['place']['line']}"
     if told["fault"]:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from ring3.explain.tape import Tape
 
 AC = 1 << 18
-KERNEL_HALF = 0xFFFF800000000000
 FLAGS = ((0, "CF"), (2, "PF"), (4, "AF"), (6, "ZF"), (7, "SF"), (8, "TF"), (9, "IF"), (10, "DF"),
          (11, "OF"), (14, "NT"), (16, "RF"), (18, "AC"), (21, "ID"))  # fmt: skip
 REGISTERS = ("rip", "cs", "ss", "cpl", "rsp", "rflags", "rcx", "r11")
@@ -111,15 +110,7 @@ def kernel_entry(tape: Tape) -> list[Step]:
     registers = tape.trap["registers"]
     known = [n for n in ("rsp", "rip", "cs", "eflags", "orig_rax") if n in registers]
     rows = [[name, f"{registers[name]:#x}"] for name in known]
-    stack = next(
-        (
-            event.data["details"]["before"]["rsp"]
-            for event in tape.events
-            if event.name == "hardware" and event.data["name"] == "return"
-        ),
-        0,
-    )
-    if stack > KERNEL_HALF:
+    if (stack := registers.get("kernel_stack")) is not None:
         rows.append(["kernel stack", f"{stack:#x} (where pt_regs begin)"])
     told = (
         "The entry code does SWAPGS (gs now points to the CPU's own data), switches to the "

@@ -28,19 +28,21 @@ def handler(tape: Tape) -> list[Step]:
     """All steps, in order of time."""
     steps: list[Step] = []
     run: Run | None = None
-    count = 0
+    count, waiting = 0, False
     for event in tape.events:
         if event.name == "run":
             count += 1
-            run = Run(count)
+            run, waiting = Run(count), False
             continue
         if run is not None and event.name in WATCHED:
             WATCHED[event.name](run, event.data)
         if event.name in ENDS and run is not None:
             steps += shown(tape, run)
             run = None
+        waiting = event.name == "park" or (waiting and event.name != "run")
         maker = BETWEEN.get(event.name)
-        for step in maker(tape, event.data) if maker is not None else ():
+        told = {**event.data, "waiting": True} if waiting else event.data
+        for step in maker(tape, told) if maker is not None else ():
             if not steps or steps[-1].kind != "switch" or steps[-1].title != step.title:
                 steps.append(step)
     if run is not None:

@@ -85,6 +85,6 @@ class Hardware:
             self.recent.append((name, dict(details)))
             return
         tape.note("hardware", name=name, details=dict(details), after=tape.over)
-        if name == "return" and tape.over:
+        if name == "return" and tape.over and details["after"].get("cpl") == 3:
             tape.back = True
             self.tape = None

@@ -111,8 +111,7 @@ PROBES: Final = {
     "entry": "a way into ring 0: kind (syscall, sysenter, int, call_gate, exception, irq), vector, "
     "error, before and after (registers: rip rsp rflags cs ss cpl, and what the instruction "
     "changes), reads (what was loaded from where: MSR, IDT, GDT, TSS), writes (stack pushes)",
-    "return": "a way back to user mode: kind (sysret, sysexit, iret, retf), before (as the return "
-    "path begins), after, thread",
+    "return": "a way back: kind (sysret, sysexit, iret, retf), before, after, reads (words popped)",
     "walk": "a page-table walk: address, access, steps ((level, table, index, entry) ...), fault",
     "fault": "a page fault served: address, error, cpl, action (zero, file, cow, grow, signal)",
     "copy": "a copy from or to user memory: direction, address, size, done, value",

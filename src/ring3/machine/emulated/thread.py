@@ -138,7 +138,8 @@ class EmulatedVehicle:
         return FRAME.unpack_from(self.machine.ram, self.frame_pa)
 
     def user_registers(self) -> tuple[str, dict[str, int]]:
-        return "trap", dict(zip(INDEX, self.frame(), strict=True))
+        found = dict(zip(INDEX, self.frame(), strict=True))
+        return "trap", {**found, "kernel_stack": self.stack.top - PT_REGS_SIZE}
 
     def context(self) -> EmulatedContext:
         return EmulatedContext(self, self.call_nr)

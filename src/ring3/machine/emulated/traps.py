@@ -143,10 +143,6 @@ class Traps:
         v.full_return = False
         before = self.clock.monotonic_ns()
         port = 0
-        if self.hw.probe is not None:
-            from ring3.machine.emulated.telling import way_out
-
-            port = way_out(self, v, self.hw.probe)
         while not port:
             # Not back to the caller when only the budget is used up: the next time here sets RAX,
             # which is the user's own unless the CPU stands at a hypercall.
@@ -186,10 +182,6 @@ class Traps:
         abi = CALL_PORTS[port]
         if self.on_trap is not None:
             self.on_trap(v, port)
-        if port == PORT_CALL_GATE and self.hw.probe is not None:
-            from ring3.machine.emulated.telling import call_gate
-
-            call_gate(self, v, self.hw.probe)
         if self.board.pending() is not None:
             self.run_routine(v.space, "breathe")
         if port == PORT_SYSCALL or (port == PORT_CALL_GATE and v.abi == "x86_64"):
