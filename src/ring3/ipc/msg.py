@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from ring3.abi.errno import E2BIG, EAGAIN, EIDRM, ENOMSG
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.ipc import IPC_NOWAIT, MSG_COPY, MSG_EXCEPT, MSG_NOERROR, MSGMNB, MSGMNI
+from ring3.core.light import deque
 from ring3.core.park import RESTART_NOHAND, Park, WaitQueue
 from ring3.ipc.ids import IpcObject, IpcTable
 

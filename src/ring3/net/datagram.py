@@ -6,8 +6,6 @@ a name on the host; so these are queues in the kernel, and reads and writes come
 
 from __future__ import annotations
 
-from collections import deque
-
 from ring3.abi.errno import EOPNOTSUPP
 from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.poll import (
@@ -21,6 +19,7 @@ from ring3.abi.poll import (
     POLLWRNORM,
 )
 from ring3.abi.socket import MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC
+from ring3.core.light import deque
 from ring3.core.park import WaitQueue
 from ring3.net.cargo import Cargo, Message
 from ring3.net.socket import SHUT_BOTH, SHUT_READ, Socket, WouldBlock

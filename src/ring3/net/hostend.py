@@ -6,7 +6,6 @@ import fcntl
 import os
 import select
 import struct
-from collections import deque
 
 from ring3.abi.errno import BY_NUMBER, ECONNRESET, ENOTCONN, EPIPE
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
@@ -33,6 +32,7 @@ from ring3.abi.socket import (
     SOCK_STREAM,
     SOL_SOCKET,
 )
+from ring3.core.light import deque
 from ring3.core.reactor import HostQueue
 from ring3.net import host
 from ring3.net.cargo import Cargo, Message, Ucred

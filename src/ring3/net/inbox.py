@@ -6,11 +6,10 @@ Source: unix_stream_read_generic, manage_oob and __skb_try_recv_datagram.
 
 from __future__ import annotations
 
-from collections import deque
-
 from ring3.abi.errno import BY_NUMBER, EINVAL
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.socket import MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_STREAM
+from ring3.core.light import deque
 from ring3.core.park import WaitQueue
 from ring3.net.cargo import Cargo, Message, Ucred
 

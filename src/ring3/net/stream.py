@@ -7,10 +7,9 @@ that reads and writes that go to a host's end directly fail there.
 
 from __future__ import annotations
 
-from collections import deque
-
 from ring3.abi.errno import ECONNREFUSED, EINVAL
 from ring3.abi.hints import TYPE_CHECKING
+from ring3.core.light import deque
 from ring3.core.park import WaitQueue
 from ring3.net.cargo import Ucred
 from ring3.net.end import READABLE

@@ -10,9 +10,9 @@ gets are the bytes that came, not those that were sent.
 from __future__ import annotations
 
 import struct
-from collections import deque
 
 from ring3.abi.hints import TYPE_CHECKING, Final
+from ring3.core.light import deque
 from ring3.net.link import deliver
 
 if TYPE_CHECKING:
