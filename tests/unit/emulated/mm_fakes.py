@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ring3.machine.emulated.physical import Physical
 from ring3.machine.emulated.paging import FRAME, NX, A, D, P, U, W
+from ring3.machine.emulated.physical import Physical
 from ring3.machine.emulated.space import EmulatedSpace
 
 PAGE = 4096
@@ -195,7 +195,8 @@ class FakeFile:
     def fallocate(self, mode: int, offset: int, length: int) -> None:
         assert self.content is not None
         length = min(length, len(self.content.data) - offset)
-        self.content.write(offset, bytes(length))
+        if length > 0:
+            self.content.write(offset, bytes(length))
 
 
 class World:

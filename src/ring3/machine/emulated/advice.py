@@ -117,8 +117,6 @@ def madvise(space: EmulatedSpace, vehicle: Any, addr: int, length: int, advice: 
         else:
             ACTIONS[advice](space, area, start, stop)
         at = stop
-    if advice in ADVICE_FLAGS:
-        space.vmas.merge(addr, end)
     if missing or at < end:
         raise ENOMEM("a part is not mapped")
     return 0
@@ -132,6 +130,7 @@ def set_flags(space: EmulatedSpace, area: Vma, start: int, end: int, advice: int
         return
     for part in space.vmas.isolate(start, end):
         part.flags = part.flags & ~clearing | setting
+    space.vmas.merge(start, end)
 
 
 def dont_need(space: EmulatedSpace, area: Vma, start: int, end: int) -> None:

@@ -32,6 +32,8 @@ NOHUGEPAGE: Final = 0x800
 MERGEABLE: Final = 0x1000
 DONTEXPAND: Final = 0x2000
 """mremap(2) must not make it larger (the entry page)."""
+ACCOUNT: Final = 0x4000
+"""It counts as memory that may be needed, because it is, or was, private and writable."""
 
 MAX_AREAS: Final = 65530
 """vm.max_map_count."""
@@ -42,7 +44,9 @@ GUARD_GAP: Final = 256 << 12
 class Vma:
     """[start, end), page-aligned, mapped in one way."""
 
-    __slots__ = ("cache", "end", "file", "flags", "may", "name", "offset", "prot", "space", "start")
+    __slots__ = (
+        "anon", "cache", "end", "file", "flags", "may", "name", "offset", "prot", "space", "start",
+    )  # fmt: skip
 
     def __init__(
         self, space: EmulatedSpace, start: int, end: int, prot: int, flags: int = 0,
@@ -65,6 +69,9 @@ class Vma:
         """The open file description, held while the area exists."""
         self.name = name
         """What maps shows for memory without a file, "[vdso]"."""
+        self.anon = 0
+        """0 until it gets a page of its own; then a number that areas share which were one, or lay
+        side by side: only those merge (Linux's anon_vma)."""
 
     def __repr__(self) -> str:
         kind = "s" if self.flags & SHARED else "p"
@@ -75,10 +82,18 @@ class Vma:
         return (va - self.start + self.offset) >> 12
 
     def follows(self, low: Vma) -> bool:
-        """Whether this area, which starts where *low* ends, is a continuation of it."""
+        """Whether this area and *low* below it are to be one."""
+        return (
+            low.prot == self.prot
+            and self.continues(low)
+            and (low.anon == self.anon or not low.anon or not self.anon)
+        )
+
+    def continues(self, low: Vma) -> bool:
+        """Whether this area begins where *low* ends, in memory and in what it shows, and differs
+        from it in its rights at most."""
         return (
             low.end == self.start
-            and low.prot == self.prot
             and low.flags == self.flags
             and low.may == self.may
             and low.cache is self.cache
@@ -104,10 +119,12 @@ class Vma:
 
     def part(self, start: int, end: int, space: EmulatedSpace | None = None) -> Vma:
         """An area like this one over [start, end), not attached."""
-        return Vma(
+        area = Vma(
             space or self.space, start, end, self.prot, self.flags, self.may, self.cache,
             self.offset + start - self.start, self.file, self.name,
         )  # fmt: skip
+        area.anon = self.anon
+        return area
 
 
 class AreaList:
@@ -189,16 +206,29 @@ class AreaList:
         self.split(end)
         return self.within(start, end)
 
+    def give_anon(self, area: Vma, fresh: int) -> None:
+        """*area* gets its first own page: it takes the number of a neighbour that differs in
+        ``prot`` at most, else *fresh* (find_mergeable_anon_vma)."""
+        index = bisect_left(self.starts, area.start)
+        near = self.items[index + 1 : index + 2] + self.items[max(index - 1, 0) : index]
+        for other in near:
+            low, high = (other, area) if other.start < area.start else (area, other)
+            if other.anon and high.continues(low):
+                area.anon = other.anon
+                return
+        area.anon = fresh
+
     def merge(self, start: int, end: int) -> None:
-        """Join areas in and at the borders of [start, end) that continue each other."""
+        """Join areas that continue each other at borders within [start, end], ends included."""
         items, starts = self.items, self.starts
         index = max(self.first(start) - 1, 0)
-        while index + 1 < len(items) and items[index].start <= end:
+        while index + 1 < len(items) and items[index].end <= end:
             low, high = items[index], items[index + 1]
             if not high.follows(low):
                 index += 1
                 continue
             low.end = high.end
+            low.anon = low.anon or high.anon
             del items[index + 1]
             del starts[index + 1]
             high.detach()

@@ -64,6 +64,8 @@ def fault(space: EmulatedSpace, address: int, write: bool, execute: bool) -> tup
 def resolve(space: EmulatedSpace, area: Vma, va: int, write: bool, execute: bool = False) -> None:
     """Make the page *va* of *area* present and, for *write*, its own. The area allows it.
     BeyondEnd, NoMemory, Guarded, an Errno of reading."""
+    if write and not area.anon and not area.flags & SHARED:
+        space.vmas.give_anon(area, space.physical.next_serial())
     entry = space.tables.get(va)
     if entry & P:
         present(space, area, va, entry, write, execute)

@@ -52,6 +52,7 @@ def copy_areas(old: EmulatedSpace, new: EmulatedSpace) -> None:
         if area.flags & DONTFORK:
             continue
         copy = area.part(area.start, area.end, new)
+        copy.anon = new.physical.next_serial() if copy.anon else 0
         copy.flags &= ~(LOCKED | LOCKONFAULT)  # locks are not inherited
         new.vmas.insert(copy)
         new.account(copy.end - copy.start)

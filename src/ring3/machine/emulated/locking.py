@@ -9,7 +9,7 @@ from ring3.abi.errno import EAGAIN, EINVAL, ENOMEM, EPERM
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.mman import MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT
 from ring3.abi.resource import RLIMIT_MEMLOCK
-from ring3.machine.emulated.areas import LOCKED, LOCKONFAULT, Vma
+from ring3.machine.emulated.areas import LOCKED, LOCKONFAULT
 from ring3.machine.emulated.fault import EXHAUSTED
 from ring3.machine.emulated.layout import PAGE
 from ring3.machine.emulated.mapping import populate
@@ -67,23 +67,17 @@ def whole_pages(addr: int, length: int) -> tuple[int, int]:
 def mark(space: EmulatedSpace, start: int, end: int, flags: int) -> None:
     """Set the lock flags of [start, end), up to the first hole. ENOMEM."""
     at = start
-    try:
-        for area in space.vmas.within(start, end) if start < end else []:
-            if area.start > at:
-                break
-            at = min(area.end, end)
-            set_lock(space, area, max(area.start, start), at, flags)
-    finally:
-        space.vmas.merge(start, end)
+    for area in space.vmas.within(start, end) if start < end else []:
+        if area.start > at:
+            break
+        stop = min(area.end, end)  # read before the area is split
+        if area.flags & BOTH != flags:
+            for part in space.vmas.isolate(at, stop):
+                part.flags = part.flags & ~BOTH | flags
+            space.vmas.merge(at, stop)
+        at = stop
     if at < end:
         raise ENOMEM("a part is not mapped")
-
-
-def set_lock(space: EmulatedSpace, area: Vma, start: int, end: int, flags: int) -> None:
-    if area.flags & BOTH == flags:
-        return
-    for part in space.vmas.isolate(start, end):
-        part.flags = part.flags & ~BOTH | flags
 
 
 def mlockall(space: EmulatedSpace, vehicle: Any, flags: int) -> int:

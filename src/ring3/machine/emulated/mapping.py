@@ -22,6 +22,7 @@ from ring3.abi.mman import (
 from ring3.abi.mount import MS_NOEXEC
 from ring3.abi.resource import RLIMIT_DATA
 from ring3.machine.emulated.areas import (
+    ACCOUNT,
     ALL,
     EXEC,
     GROWSDOWN,
@@ -112,6 +113,8 @@ def describe(
         file, offset = None, 0
     elif file is None:
         offset = addr
+    if prot & WRITE and not kind & (SHARED | NORESERVE):
+        kind |= ACCOUNT
     return Vma(space, addr, addr + length, prot, kind, may, cache, offset, file, name)
 
 
@@ -127,11 +130,9 @@ def permitted(file: Any, shared: bool) -> int:
 
 def is_charged(area: Vma) -> bool:
     """Whether all of it may be needed at once: private and writable, or shared without a file."""
-    if area.flags & NORESERVE:
-        return False
     if area.flags & SHARED:
-        return area.file is None
-    return bool(area.prot & WRITE)
+        return area.file is None and not area.flags & NORESERVE
+    return bool(area.flags & ACCOUNT)
 
 
 def enter(space: EmulatedSpace, area: Vma) -> None:
@@ -205,7 +206,7 @@ def grow_heap(space: EmulatedSpace, vehicle: Any, old: int, new: int) -> None:
     above = space.vmas.above(old)
     if new > space.end or (above is not None and new + PAGE > low_edge(above)):
         raise ENOMEM("something is mapped behind the heap")
-    area = Vma(space, old, new, READ | WRITE, space.future, offset=old)
+    area = Vma(space, old, new, READ | WRITE, space.future | ACCOUNT, offset=old)
     if area.flags & LOCKED:
         check_lock(space, vehicle, new - old)
     check_room(space, new - old, area.prot, area.flags)

@@ -10,6 +10,7 @@ from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.abi.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE
 from ring3.abi.resource import RLIMIT_STACK
 from ring3.machine.emulated.areas import (
+    ACCOUNT,
     ALL,
     DONTEXPAND,
     EXEC,
@@ -72,7 +73,7 @@ def map_stack(space: EmulatedSpace, top: int, prot: int, limit: int, gap: int) -
     space.limits[RLIMIT_STACK] = limit
     space.stack_top = top
     start = top - max(min(STACK_FIRST, limit & -PAGE), PAGE)
-    enter(space, Vma(space, start, top, prot & ALL, GROWSDOWN, offset=start))
+    enter(space, Vma(space, start, top, prot & ALL, GROWSDOWN | ACCOUNT, offset=start))
     room = min(max(min(limit, space.end) + GUARD_GAP, GAP_LEAST), space.end // 6 * 5)
     space.mmap_base = (top - room - gap) & -PAGE
 

@@ -5,9 +5,19 @@ from __future__ import annotations
 from ring3.abi.errno import EACCES, EINVAL, ENOMEM
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.mman import PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM
-from ring3.machine.emulated.areas import ALL, EXEC, GROWSDOWN, NORESERVE, SHARED, WRITE, Vma
+from ring3.machine.emulated.areas import (
+    ACCOUNT,
+    ALL,
+    EXEC,
+    GROWSDOWN,
+    NORESERVE,
+    SHARED,
+    WRITE,
+    Vma,
+)
 from ring3.machine.emulated.frames import SHIFT
 from ring3.machine.emulated.layout import PAGE
+from ring3.machine.emulated.mapping import populate, wants_pages
 from ring3.machine.emulated.paging import FRAME, GUARD, KEPT, NX, A, D, P, U, W, restricted
 from ring3.machine.emulated.placement import check_commit, check_room, is_data, page_up
 
@@ -52,31 +62,44 @@ def protect(space: EmulatedSpace, vehicle: Any, addr: int, length: int, prot: in
 def change_range(space: EmulatedSpace, start: int, end: int, prot: int) -> None:
     """Give [start, end) new rights, area by area, up to the first that refuses. ENOMEM, EACCES."""
     at = start
-    try:
-        for area in space.vmas.within(start, end):
-            if area.start > at:
-                break
-            change_area(space, area, at, min(area.end, end), prot)
-            at = min(area.end, end)
-    finally:
-        space.vmas.merge(start, at)
+    for area in space.vmas.within(start, end):
+        if area.start > at:
+            break
+        stop = min(area.end, end)  # read before the area is split
+        if prot != area.prot:
+            change_area(space, area, at, stop, prot)
+            space.vmas.merge(at, stop)
+        at = stop
     if at < end:
         raise ENOMEM("a part is not mapped")
 
 
 def change_area(space: EmulatedSpace, area: Vma, start: int, end: int, prot: int) -> None:
-    if prot == area.prot:
-        return
     if prot & ~area.may:
         raise EACCES("the file does not allow it")
-    if prot & WRITE and not area.prot & WRITE and not area.flags & SHARED:
-        if is_data(prot, area.flags):
-            check_room_as_data(space, end - start, prot, area.flags)
-        if not area.flags & NORESERVE:
-            check_commit(space, end - start)
+    flags = new_flags(space, area, end - start, prot)
     for part in space.vmas.isolate(start, end):
-        part.prot = prot
+        locked = wants_pages(part) and not part.prot & WRITE and not part.flags & SHARED
+        part.prot, part.flags = prot, flags
         change_entries(space, part)
+        if locked and prot & WRITE:
+            populate(space, start, end)  # a locked page is not to fault, not even for its copy
+
+
+def new_flags(space: EmulatedSpace, area: Vma, size: int, prot: int) -> int:
+    """Flags of *size* bytes of *area* once they have the rights *prot*. ENOMEM."""
+    flags = area.flags
+    if not prot & WRITE:
+        untouched = area.cache is None and not area.anon
+        return flags & ~ACCOUNT if untouched else flags
+    if area.prot & WRITE:
+        return flags
+    if is_data(prot, flags):
+        check_room_as_data(space, size, prot, flags)
+    if flags & (SHARED | NORESERVE | ACCOUNT):
+        return flags
+    check_commit(space, size)
+    return flags | ACCOUNT
 
 
 def check_room_as_data(space: EmulatedSpace, size: int, prot: int, flags: int) -> None:

@@ -148,12 +148,9 @@ def move(
         tables.leaf((va - old + new) >> LEAF_SHIFT)  # NoMemory, before anything changes
     target = area.part(old, old + old_size)
     target.start, target.end = new, new + new_size
-    if area.cache is None and area.file is None and not pages:
+    if area.cache is None and area.file is None and not area.anon:
         target.offset = new
     locked = wants_pages(area)
-    if flags & MREMAP_DONTUNMAP and area.flags & LOCKED:
-        for part in space.vmas.isolate(old, old + old_size):
-            part.flags &= ~(LOCKED | LOCKONFAULT)
     # Not merged before its pages are there: a neighbour could be the old area itself.
     space.vmas.insert(target)
     space.account(new_size)
@@ -163,7 +160,12 @@ def move(
     if pages:
         tables.trim(old, old + old_size)
         space.flush_pages([va for va, _ in pages])
-    if not flags & MREMAP_DONTUNMAP and old_size:
+    if flags & MREMAP_DONTUNMAP:
+        # Linux unlocks all of the old mapping, even where a part was moved.
+        area.flags &= ~(LOCKED | LOCKONFAULT)
+        if (area.start, area.end) == (old, old + old_size):
+            area.anon = 0
+    elif old_size:
         space.remove(old, old + old_size)
     space.vmas.merge(new, new + new_size)
     if locked:
