@@ -12,7 +12,7 @@ import time
 from ring3.abi.hints import Final
 from ring3.core.clock import COARSE_NS, Clock
 
-BOOT_NS: Final = 1_000_000_000
+BOOT_NS: Final = 300_000_000_000
 """The monotonic clock when the world starts: a deadline of 0 means none in many places."""
 FIXED_EPOCH_NS: Final = 1_767_225_600_000_000_000
 """The wall clock of a world with a seed at its start: 2026-01-01 00:00:00 UTC."""

@@ -7,7 +7,6 @@ from ring3.abi.fcntl import CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, O_CLOEXEC,
 from ring3.abi.hints import Annotated
 from ring3.abi.ioctl import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX
 from ring3.abi.sched import CLONE_FILES
-from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.abi.types import Addr, Fd, Scalar, UInt
 from ring3.machine.base import Deferred, Result
 from ring3.syscalls.sigio import set_async
@@ -18,6 +17,9 @@ from ring3.task.task import Task
 
 DupFlags = Annotated[int, Scalar(32, flags="open", kind="flags")]
 IoctlRequest = Annotated[int, Scalar(32, signed=False, flags="ioctl", kind="enum")]
+
+UNSHARE = {"x86_64": 272, "i386": 310}
+"""unshare(2)'s number."""
 
 
 @syscall
@@ -69,7 +71,7 @@ def close_range(t: Task, first: UInt, last: UInt, flags: UInt) -> Result:
     own.bound, own.routed = set(t.fds.bound), set(t.fds.routed)
     t.fds.release()
     t.fds = own
-    left = t.vehicle.host_call(NUMBERS["unshare"], (CLONE_FILES,))
+    left = t.vehicle.host_call(UNSHARE[t.abi], (CLONE_FILES,))
     if isinstance(left, Deferred):
         left.then = lambda result: result or close_all(own, first, last, cloexec)
         return left

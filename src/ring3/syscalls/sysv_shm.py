@@ -106,7 +106,10 @@ def shmat(t: Task, ident: Int, addr: Addr, flags: ShmAtFlags) -> Result:
     how = MAP_SHARED
     if addr:
         how |= MAP_FIXED if flags & SHM_REMAP else MAP_FIXED_NOREPLACE
-    mapped = t.space.map(t.vehicle, addr, segment.length, prot, how, ShmFile(segment), 0)
+    try:
+        mapped = t.space.map(t.vehicle, addr, segment.length, prot, how, ShmFile(segment), 0)
+    except EEXIST:
+        raise EINVAL("something is mapped there") from None
 
     def attached(where: int) -> int:
         if -4096 < where < 0:

@@ -30,7 +30,8 @@ SLICE: Final = 32 << 20
 """Bytes after which others get their turn."""
 STEPS: Final = 256
 """Pieces after which they do, too: a file that is sent to its own end goes by a few bytes."""
-USER_END: Final = {64: 0x7FFFFFFFF000, 32: 1 << 32}
+USER_END: Final = 0x7FFFFFFFF000
+"""TASK_SIZE_MAX: what access_ok compares with, whatever the caller's word size."""
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -72,7 +73,7 @@ def positioned(t: Task, fd: int, offset: int, *, write: bool) -> File:
 
 def check_range(mem: Memory, addr: int, size: int) -> None:
     """EFAULT for a buffer that cannot lie in user memory, whatever is mapped (access_ok)."""
-    if addr + size > USER_END[mem.word]:
+    if addr + size > USER_END:
         raise EFAULT
 
 

@@ -69,13 +69,14 @@ def key_of(t: Task, addr: int, private: bool) -> Key:
     if addr % 4:
         raise EINVAL("futex word is not aligned")
     if private:
-        return t.memory, addr
+        return t.space.memory, addr
     for area in t.space.areas():
         if area.start <= addr < area.end:
             if area.shared:
                 what = area.content or (area.device, area.inode or area.name)
                 return what, area.offset + addr - area.start
-            return t.memory, addr
+            # Not the private key, though nobody else maps the word: FUT_OFF_MMSHARED.
+            return t.space, addr
     raise EFAULT
 
 

@@ -184,6 +184,8 @@ class SigInfo:
         if self.raw and word == 64:
             return self.raw
         layout = self.layout
+        if word == 32 and layout == "chld" and self.signo != SIGCHLD:
+            layout = "kill"  # copy_siginfo_to_user32 goes by the signal and the code alone
         packer = UNION[layout, word]
         values = [self._field(name, word) for name in FIELDS[layout]]
         data = HEAD.pack(self.signo, self.errno, self.code) + packer.pack(*values)
