@@ -83,7 +83,7 @@ def socket_text(x: Frame, file: Any) -> str:
 
 def endpoint(name_of: Any) -> str:
     """``127.0.0.1:80`` of a struct sockaddr, or nothing where there is no port yet."""
-    from ring3.core.light import socket
+    from ring3.core.light_socket import socket
 
     try:
         data = name_of()

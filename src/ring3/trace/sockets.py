@@ -6,7 +6,6 @@ import struct
 
 from ring3.abi import socket as so
 from ring3.abi.hints import TYPE_CHECKING
-from ring3.core.light import socket as host
 from ring3.trace.kinds import KINDS, enters, exits, kind, kind_of, shapes
 from ring3.trace.names import names
 from ring3.trace.text import addr, hexed, signed
@@ -54,7 +53,8 @@ def protocol(x: Frame, v: int) -> str:
 
 
 def ether_type(x: Frame, value: int) -> str:
-    return f"htons({x.enum('eth_p', host.ntohs(value & 0xFFFF))})"
+    swapped = (value & 0xFF) << 8 | (value >> 8 & 0xFF)
+    return f"htons({x.enum('eth_p', swapped)})"
 
 
 # --- addresses ------------------------------------------------------------------------------------
@@ -90,14 +90,16 @@ def port(data: bytes) -> str:
 def inet_address(x: Frame, data: bytes) -> str | None:
     if len(data) < 16:
         return None
-    where = host.inet_ntoa(data[4:8])
+    where = ".".join(str(byte) for byte in data[4:8])
     return f", sin_port={port(data[2:4])}, sin_addr=inet_addr({x.quote(where.encode())})"
 
 
 def inet6_address(x: Frame, data: bytes) -> str | None:
     if len(data) < 24:
         return None
-    where = host.inet_ntop(so.AF_INET6, data[8:24])
+    from ring3.core.light_socket import socket
+
+    where = socket.inet_ntop(so.AF_INET6, data[8:24])
     shown = (
         f", sin6_port={port(data[2:4])}, "
         f"sin6_flowinfo=htonl({int.from_bytes(data[4:8], 'big')}), "

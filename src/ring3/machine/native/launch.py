@@ -14,7 +14,7 @@ import struct
 import sys
 
 from ring3.abi.hints import Final
-from ring3.core.light import socket
+from ring3.core.light_socket import socket
 from ring3.machine.native import filter as seccomp_filter
 
 NEW_LISTENER: Final = 8
