@@ -105,6 +105,15 @@ def host_dev(area: Area) -> int:
     return os.makedev(int(high, 16), int(low, 16)) if low else 0
 
 
+def mapped_place(area: Area, places: dict[tuple[int, int], Place]) -> Place | None:
+    """Where the mapped file was opened: a machine with files of its own knows, else the host's
+    identity of it tells."""
+    file: File | None = getattr(area, "file", None)
+    if file is not None:
+        return None if file.place is None or file.place.mount.fs.nameless else file.place
+    return places.get((host_dev(area), area.inode)) if area.inode else None
+
+
 def name_areas(task: Task, who: Walker) -> list[tuple[Area, Named]]:
     """Every area of the task's memory with the name the guest knows."""
     places = known_places(task)
@@ -113,7 +122,7 @@ def name_areas(task: Task, who: Walker) -> list[tuple[Area, Named]]:
     named = []
     for area in task.space.areas():
         found = Named()
-        place = places.get((host_dev(area), area.inode)) if area.inode else None
+        place = mapped_place(area, places)
         if place is not None:
             st = place.inode.stat()
             found = Named(st.dev, st.ino, path_of(place, who.fs.root))
@@ -133,6 +142,8 @@ def plain_name(name: bytes, granted: list[tuple[bytes, bytes]]) -> bytes:
     """The name of an area by what the host calls it."""
     if name.startswith(b"/memfd:SYSV"):
         return b"/" + name[len(b"/memfd:") :]
+    if name.startswith(b"/SYSV"):
+        return name
     if name.startswith((b"/memfd:ring3", b"/memfd:proc")):
         return b""
     if name.startswith((b"/memfd:", b"/dev/zero")):
@@ -176,11 +187,25 @@ def host_blocks(task: Task | None) -> dict[bytes, list[bytes]]:
     return blocks
 
 
+VM_FLAGS = (("r", b"rd"), ("w", b"wr"), ("x", b"ex"))
+
+
+def own_block(numbers: dict[str, int], area: Area) -> list[bytes]:
+    """The lines below an area's first, of a machine with pages of its own."""
+    lines = [b"%-16s%8d kB\n" % (name.encode() + b":", kb) for name, kb in numbers.items()]
+    flags = b"".join(b"%s " % flag for letter, flag in VM_FLAGS if letter in area.prot)
+    return [*lines, b"THPeligible:           0\n", b"VmFlags: " + flags + b"\n"]
+
+
 def smaps(subject: Subject, who: Walker) -> bytes:
+    own = getattr(getattr(subject.task, "space", None), "smaps", None)
     blocks = host_blocks(subject.task)
     lines = []
     for area, named in subject_areas(subject, who):
         lines.append(line(area, named) + b"\n")
+        if own is not None:
+            lines += own_block(own(area), area)
+            continue
         lines += blocks.get(b"%08x-%08x" % (area.start, area.end)) or [
             b"Size:           %8d kB\n" % ((area.end - area.start) // 1024)
         ]
@@ -194,7 +219,13 @@ def smaps_rollup(subject: Subject, who: Walker) -> bytes:
         return b""
     blocks = host_blocks(subject.task)
     sums = dict.fromkeys(ROLLUP, 0)
+    own = getattr(getattr(subject.task, "space", None), "smaps", None)
     for area, _named in pairs:
+        if own is not None:
+            for key, kb in own(area).items():
+                if key.encode() in sums:
+                    sums[key.encode()] += kb
+            continue
         for text in blocks.get(b"%08x-%08x" % (area.start, area.end), ()):
             name, _, value = text.partition(b":")
             if name in sums:

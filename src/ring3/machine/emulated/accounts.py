@@ -69,7 +69,8 @@ def letters(prot: int) -> str:
 def name_of(space: EmulatedSpace, vma: Vma) -> bytes:
     """The name of memory by what it is for, or of a file by how it says it is called."""
     if vma.file is not None:
-        return b"" if vma.file.place is not None else bytes(vma.file.target())
+        place = vma.file.place
+        return bytes(vma.file.target()) if place is None or place.mount.fs.nameless else b""
     if vma.cache is not None:
         return b""
     if vma.start <= space.brk and vma.end >= space.brk_start and space.brk > space.brk_start:
@@ -137,6 +138,33 @@ def usage(space: EmulatedSpace, vma: Vma) -> Usage:
     return found
 
 
+def smaps(space: EmulatedSpace, vma: Vma | None) -> dict[str, int]:
+    """The lines of smaps by name, in kB (fs/proc/task_mmu.c, __show_smap)."""
+    if vma is None:
+        return {"Size": PAGE >> 10, "Rss": 0}
+    n = usage(space, vma)
+    size = (vma.end - vma.start) >> 10
+    page = PAGE >> 10
+    return {
+        "Size": size,
+        "KernelPageSize": page,
+        "MMUPageSize": page,
+        "Rss": n.rss * page,
+        "Pss": n.pss >> 10,
+        "Pss_Dirty": n.pss_dirty >> 10,
+        "Shared_Clean": n.shared_clean * page,
+        "Shared_Dirty": n.shared_dirty * page,
+        "Private_Clean": n.private_clean * page,
+        "Private_Dirty": n.private_dirty * page,
+        "Referenced": n.referenced * page,
+        "Anonymous": n.anonymous * page,
+        "AnonHugePages": 0,
+        "Swap": 0,
+        "SwapPss": 0,
+        "Locked": n.locked * page,
+    }
+
+
 def statm(space: EmulatedSpace) -> tuple[int, int, int, int, int]:
     """Pages: size, resident, of these shared (file or shared memory), text, data and stack."""
     shared = text = data = 0
@@ -182,4 +210,4 @@ def status(space: EmulatedSpace) -> dict[str, int]:
     return {name: count * 4 for name, count in pages.items()}
 
 
-__all__ = ["SpaceArea", "Usage", "areas", "statm", "status", "usage"]
+__all__ = ["SpaceArea", "Usage", "areas", "smaps", "statm", "status", "usage"]

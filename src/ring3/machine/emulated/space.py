@@ -92,6 +92,25 @@ class EmulatedSpace:
 
         return areas(self)
 
+    def statm(self) -> tuple[int, ...]:
+        """The seven numbers of /proc/PID/statm, in pages."""
+        from ring3.machine.emulated.accounts import statm
+
+        size, resident, shared, text, data = statm(self)
+        return size, resident, shared, text, 0, data, 0
+
+    def status(self) -> dict[str, int]:
+        """The Vm* and Rss* lines of /proc/PID/status, in kB."""
+        from ring3.machine.emulated.accounts import status
+
+        return status(self)
+
+    def smaps(self, area: Any) -> dict[str, int]:
+        """The numbers of /proc/PID/smaps for one of ``areas``, in kB."""
+        from ring3.machine.emulated.accounts import smaps
+
+        return smaps(self, area.vma)
+
     # --- the processor -----------------------------------------------------------------------
     def activate(self) -> None:
         """The processor uses these tables from now on."""
