@@ -256,6 +256,9 @@ class AddressSpace(Protocol):
     def areas(self) -> list[Area]:
         """The mapped areas in address order."""
 
+    # A machine with pages of its own also has what /proc shows of them: statm() -> its seven
+    # numbers in pages, status() -> {"VmSize": kB, ...}, smaps(area) -> {"Rss": kB, ...}.
+
 
 class Area:
     """One line of /proc/PID/maps."""

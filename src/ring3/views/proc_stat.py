@@ -102,6 +102,9 @@ def usage_of(subject: Subject) -> Usage:
 
 def memory_pages(task: Task | None) -> list[int]:
     """The seven numbers of statm, in pages; zeros where there is no memory."""
+    own = getattr(getattr(task, "space", None), "statm", None)
+    if own is not None:
+        return list(own())
     words = host_file(task, "statm").split()
     return [int(word) for word in words] if len(words) == 7 else [0] * 7
 

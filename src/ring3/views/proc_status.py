@@ -55,6 +55,9 @@ def status(subject: Subject, who: Walker) -> bytes:
     lines.append(b"State:\t" + NAMES[letter])
     lines += identity(subject, alive)
     host = fields(host_file(task, "status")) if alive else {}
+    own = getattr(getattr(task, "space", None), "status", None)
+    if alive and own is not None:
+        host = {name.encode(): b"%d kB" % size for name, size in own().items()}
     lines += [b"%s:\t%11s" % (name, host[name]) for name in MEMORY if name in host]
     if alive:
         lines += [b"CoreDumping:\t0", b"THP_enabled:\t1", b"untag_mask:\t0xffffffffffffffff"]

@@ -81,6 +81,12 @@ def stat(machine: EmulatedMachine) -> str:
     )
 
 
+def uptime(machine: EmulatedMachine) -> str:
+    """Its second figure, the time nobody ran; the kernel knows the first."""
+    times = getattr(machine, "cpu_times", None)
+    return f"0.00 {times()[2] / 1e9 if times is not None else 0:.2f}\n"
+
+
 TEXTS: dict[str, str] = {
     "/proc/cpuinfo": CPUINFO,
     "/proc/loadavg": "0.00 0.00 0.00 1/1 1\n",
@@ -105,7 +111,7 @@ MADE: dict[str, Callable[[EmulatedMachine], str]] = {
     "/proc/meminfo": meminfo,
     "/proc/vmstat": vmstat,
     "/proc/stat": stat,
-    "/proc/uptime": lambda machine: f"0.00 {machine.cpu_times()[2] / 1e9:.2f}\n",
+    "/proc/uptime": uptime,
 }
 
 
