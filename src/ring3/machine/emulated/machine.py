@@ -24,7 +24,7 @@ from ring3.machine.emulated.thread import (
     EmulatedProcess,
     EmulatedVehicle,
 )
-from ring3.machine.emulated.traps import TRAP_NS, Traps
+from ring3.machine.emulated.traps import Traps
 from ring3.machine.emulated.usage import VirtualUsage
 from ring3.machine.emulated.usercopy import UserMemory
 
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 HARVEST_S: Final = 0.005
 """While guests compute, the host's events are looked at this often, in host time."""
 IDLE_S: Final = 3600.0
+GAVE_WAY_NS: Final = 1_000_000
+"""What it costs, in virtual time, to wait for a moment that has passed: a long transfer does so
+after a slice of its work."""
 
 
 class EmulatedMachine:
@@ -406,8 +409,9 @@ class EmulatedMachine:
             # No guest, no time: how long the host takes to bring the first one must not show.
             self.wait_for_host(IDLE_S)
             return
-        clock.advance(TRAP_NS)  # who waits for a moment that has passed already costs time, too
         deadline = board.next_event_ns(idle=True)
+        if deadline is not None and deadline <= clock.monotonic_ns():
+            clock.advance(GAVE_WAY_NS)
         if deadline is not None and not self.awaits_host():
             clock.jump_to(max(deadline, clock.monotonic_ns()))
         else:
