@@ -72,6 +72,8 @@ class EmulatedMachine:
         self.ram = self.engine.ram
         self.interrupts = self.board.interrupts
         self.softirqs = self.board.softirqs
+        self.keyboard = self.board.keyboard
+        """Where the caller's terminal puts what is typed (drivers.screen)."""
         self.traps = Traps(self)
         self.run_routine = self.traps.run_routine
         self.current: EmulatedVehicle | None = None
@@ -379,6 +381,8 @@ class EmulatedMachine:
         graves, self.graves = self.graves, []
         for process in graves:
             usage = VirtualUsage(process)
+            user, system = self.past_ns
+            self.past_ns = user + int(usage.ru_utime * 1e9), system + int(usage.ru_stime * 1e9)
             for v in process.vehicles:
                 self.release_vehicle(v)
             process.vehicles.clear()
@@ -448,6 +452,14 @@ class EmulatedMachine:
     # --- what system files say of it -------------------------------------------------------------
     cpu_set = 1
     """The CPUs there are: CPU 0."""
+
+    past_ns = (0, 0)
+    """User and system time of processes that are gone."""
+
+    def cpu_times(self) -> tuple[int, int, int]:
+        from ring3.machine.emulated.facts import cpu_times
+
+        return cpu_times(self)
 
     def system_file(self, path: str) -> bytes:
         """File *path* of /proc or /sys, where it is about the hardware; b"" if there is none."""
