@@ -1,7 +1,8 @@
-"""Write src/ring3/machine/emulated/entry_code.py: the emulated machine's ring-0 text as bytes.
+"""Write entry_code.py and hooks_code.py of src/ring3/machine/emulated: assembly as bytes.
 
-Assembles entry.S with the host's gcc, ld and objcopy at its final address, so that the package
-needs no assembler. tests/meta/test_entry.py regenerates it and compares.
+Assembles entry.S (the ring-0 text) at its final address and hooks.S (hooks for x86-64 hosts) with
+the host's gcc, ld and objcopy, so that the package needs no assembler. tests/meta/test_entry.py
+regenerates both and compares.
 """
 
 from __future__ import annotations
@@ -65,6 +66,34 @@ def assemble() -> tuple[bytes, bytes, dict[str, int], list[tuple[int, int, int]]
     return text, page.rstrip(b"\xcc"), symbols, table
 
 
+def generate_hooks() -> str:
+    """The text of hooks_code.py."""
+    with tempfile.TemporaryDirectory(prefix="ring3-hooks-") as folder:
+        obj = f"{folder}/hooks.o"
+        _run("gcc", "-c", "-x", "assembler-with-cpp", "-o", obj, str(ROOM / "hooks.S"))
+        text = _section(obj, ".text", folder)
+        places = {}
+        for line in _run("nm", "--defined-only", "-g", obj).decode().splitlines():
+            address, _, name = line.split()
+            places[name] = int(address, 16)
+    out = [
+        '"""Hooks as machine code. Generated from hooks.S by tools/entry.py; do not edit."""\n\n'
+    ]
+    out.append("from __future__ import annotations\n\n")
+    out.append("from ring3.abi.hints import Final\n\nHOOKS: Final = {\n")
+    for name in sorted(name for name in places if not name.endswith("_end")):
+        code = text[places[name] : places[f"{name}_end"]]
+        lines = [f'"{line}"' for line in textwrap.wrap(code.hex(), 88)]
+        value = "\n        ".join(lines)
+        out.append(
+            f'    "{name}": (\n        {value}\n    ),\n'
+            if lines[1:]
+            else f'    "{name}": ({value}),\n'
+        )
+    out.append('}\n"""name -> machine code, in hex."""\n')
+    return "".join(out)
+
+
 def _literal(data: bytes) -> str:
     return "".join(f'    "{line}"\n' for line in textwrap.wrap(data.hex(), 92))
 
@@ -94,3 +123,4 @@ def generate() -> str:
 
 if __name__ == "__main__":
     (ROOM / "entry_code.py").write_text(generate())
+    (ROOM / "hooks_code.py").write_text(generate_hooks())

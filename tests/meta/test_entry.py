@@ -1,4 +1,4 @@
-"""The ring-0 text's bytes are what entry.S assembles to."""
+"""The bytes in entry_code.py and hooks_code.py are what entry.S and hooks.S assemble to."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ ROOM = ROOT / "src" / "ring3" / "machine" / "emulated"
     any(shutil.which(tool) is None for tool in ("gcc", "ld", "objcopy", "nm")),
     reason="needs an assembler",
 )
-def test_entry_code_is_current() -> None:
+@pytest.mark.parametrize(
+    ("function", "file"), [("generate", "entry_code.py"), ("generate_hooks", "hooks_code.py")]
+)
+def test_generated_code_is_current(function: str, file: str) -> None:
     code = (
-        "import sys; sys.path.insert(0, 'tools'); import entry; sys.stdout.write(entry.generate())"
+        "import sys; sys.path.insert(0, 'tools'); import entry;"
+        f"sys.stdout.write(entry.{function}())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -30,4 +34,4 @@ def test_entry_code_is_current() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == (ROOM / "entry_code.py").read_text(), "run tools/entry.py"
+    assert done.stdout == (ROOM / file).read_text(), "run tools/entry.py"

@@ -66,6 +66,35 @@ def test_both_ways_to_work_count_alike() -> None:
     assert sliced(CpuBoard(), 100) == sliced(CpuBoard(plain=True), 100)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_machine_code_does_what_the_model_does(seed: int) -> None:
+    """SYSCALL from many states: the hook in machine code and the Python model, byte for byte."""
+    board = CpuBoard()
+    rng = random.Random(seed)
+    operations = ("add", "adc", "sub", "sbb", "and", "xor", "cmp", "test", "imul", "shl", "inc")
+    entry = board.engine.routine("entry_syscall")
+    states: dict[bool, list[bytes]] = {False: [], True: []}
+    programs = []
+    for _ in range(20):
+        operation = rng.choice(operations)
+        operands = {"shl": "$3,%rbx", "inc": "%rbx"}.get(operation, "%rcx,%rbx")
+        programs.append(
+            f"movabs ${rng.getrandbits(64)},%rcx; movabs ${rng.getrandbits(64)},%rbx;"
+            f"pushf; orl ${rng.choice((0, 0x400, 0x4000, 0x40000, 0x10000)):#x},(%rsp); popf;"
+            f"{operation} {operands}; syscall"
+        )
+    for probed in (False, True):
+        board.engine.probe = (lambda _name, _details: None) if probed else None
+        for program in programs:
+            board.user(program)
+            while board.cpu.rip != entry:
+                board.engine.budget = 1
+                assert board.engine.run() == at.EXIT_BUDGET
+            states[probed].append(board.engine.save())
+    assert states[False] == states[True]
+    assert len(set(states[False])) == len(programs)
+
+
 def test_stop_is_exact(board: CpuBoard) -> None:
     board.user("1: inc %rbx; jmp 1b")
     for budget in (1, 2, 10, 1000):

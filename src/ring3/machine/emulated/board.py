@@ -212,8 +212,12 @@ class Board:
         block: Callable[..., None],
         out: Callable[..., None],
         in_: Callable[..., int],
+        syscall: Callable[..., None],
     ) -> memoryview:
-        """Install the BLOCK, OUT and IN hooks, as machine code where possible; the shared cell."""
+        """Install the BLOCK, OUT, IN and SYSCALL hooks, as machine code where possible.
+
+        Returns the cell of words that they share with Python.
+        """
         code = self._code
         cell = code.cell if code is not None else memoryview(bytearray(128)).cast("q")
         cell[hooks.PORT] = -1
@@ -221,23 +225,36 @@ class Board:
         if code is None:
             self.hook(hooks.HOOK_BLOCK, hooks.VOID, (hooks.U64, u32), block)
         else:
-            stop = ctypes.cast(self._stop, ctypes.c_void_p).value
-            assert stop is not None
-            cell[hooks.STOP] = stop
-            self._add(hooks.HOOK_BLOCK, code.add(hooks.BLOCK_CODE), code.address)
-        checks = self._internals.check_io if self._internals is not None else None
-        if code is None or not self.live or checks is None:
+            cell[hooks.STOP] = _address(self._stop)
+            self._add_code(hooks.HOOK_BLOCK, "block")
+        if not self._share_state(cell):
             self.hook_insn(hooks.INSN_OUT, hooks.VOID, (u32, integer, u32), out)
             self.hook_insn(hooks.INSN_IN, u32, (u32, integer), in_)
+            self.hook_insn(hooks.INSN_SYSCALL, hooks.VOID, (), syscall)
             return cell
-        cell[hooks.HFLAGS] = self._env + 176
-        for function, word in zip(checks, (0, 1, 3), strict=True):
-            address = ctypes.cast(function, ctypes.c_void_p).value
-            assert address is not None
-            cell[hooks.CHECK_IO + word] = address
-        for insn, listing in ((hooks.INSN_OUT, hooks.OUT_CODE), (hooks.INSN_IN, hooks.IN_CODE)):
-            self._add(hooks.HOOK_INSN, code.add(listing), code.address, insn)
+        cell[hooks.MODEL] = self._callback(hooks.VOID, (), syscall)
+        self._add_code(hooks.HOOK_INSN, "out", hooks.INSN_OUT)
+        self._add_code(hooks.HOOK_INSN, "in", hooks.INSN_IN)
+        self._add_code(hooks.HOOK_INSN, "syscall", hooks.INSN_SYSCALL)
         return cell
+
+    def _share_state(self, cell: memoryview) -> bool:
+        """Tell machine code where the state and the engine's functions are, if all can be had."""
+        internals = self._internals
+        if self._code is None or internals is None or not self.live:
+            return False
+        if internals.check_io is None or internals.compute_flags is None:
+            return False
+        cell[hooks.STATE] = self._env
+        cell[hooks.COMPUTE_FLAGS] = _address(internals.compute_flags)
+        for function, word in zip(internals.check_io, (0, 1, 3), strict=True):
+            cell[hooks.CHECK_IO + word] = _address(function)
+        return True
+
+    def _add_code(self, kind: int, name: str, insn: int | None = None) -> None:
+        code = self._code
+        assert code is not None
+        self._add(kind, code.add(hooks.placed(name, self.at)), code.address, insn)
 
     def hook(
         self, kind: int, result: Any, arguments: tuple[Any, ...], function: Callable[..., Any]
@@ -263,9 +280,7 @@ class Board:
         kind = ctypes.CFUNCTYPE(result, ctypes.c_void_p, *arguments, ctypes.c_void_p)
         callback = kind(function)
         self._keep.append(callback)
-        address = ctypes.cast(callback, ctypes.c_void_p).value
-        assert address is not None
-        return address
+        return _address(callback)
 
     def _add(
         self, kind: int, function: int, user: int, insn: int | None = None, only: int = 0
@@ -309,6 +324,12 @@ class Board:
             self._internals.invalidate(self.uc._uch, physical, physical + size)
         else:
             self.uc.ctl_flush_tb()
+
+
+def _address(function: Any) -> int:
+    value = ctypes.cast(function, ctypes.c_void_p).value
+    assert value is not None
+    return value
 
 
 def _read(mem: int, address: int, size: int) -> bytes:

@@ -44,7 +44,9 @@ class Callbacks:
         """The state at a refused IN or OUT, if the engine could only be stopped after its block."""
         self.stepping = 0
         """A far transfer is being run without SMAP: _STEP flags."""
-        self.cell = board.install_fast_hooks(self._block, self._out, self._in)
+        self.cell = board.install_fast_hooks(
+            self._block, self._out, self._in, self.guard(self._syscall)
+        )
         """The words shared with machine code, see ``hooks``."""
         self._install()
 
@@ -52,7 +54,6 @@ class Callbacks:
         board = self._board
         board.hook(hooks.HOOK_INTR, hooks.VOID, (hooks.U32,), self.guard(self._interrupt))
         board.hook(hooks.HOOK_INSN_INVALID, ctypes.c_bool, (), self.guard(self._invalid, True))
-        board.hook_insn(hooks.INSN_SYSCALL, hooks.VOID, (), self.guard(self._syscall))
         board.hook_insn(hooks.INSN_SYSENTER, hooks.VOID, (), self.guard(self._sysenter))
         board.hook_insn(hooks.INSN_CPUID, hooks.INT, (), self.guard(self._cpuid, 1))
         board.hook_insn(hooks.INSN_RDTSC, hooks.INT, (), self.guard(self._rdtsc, 1))

@@ -258,6 +258,7 @@ class Engine:
     @probe.setter
     def probe(self, probe: Probe | None) -> None:
         self.transitions.probe = probe
+        self._cell[hooks.PROBED] = probe is not None
         if probe is not None and self._watch is None:
             self._watch = Watch(self.transitions)
             guard = self._hooks.guard

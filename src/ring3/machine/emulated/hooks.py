@@ -17,8 +17,10 @@ import sys
 
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
 
+from .hooks_code import HOOKS
+
 if TYPE_CHECKING:
-    pass
+    from .image import Offsets
 
 HOOK_INTR: Final = 1
 HOOK_INSN: Final = 2
@@ -36,75 +38,42 @@ VOID, INT, U32, U64, PTR = (
     ctypes.c_void_p,
 )
 
-# Words of the cell that machine code and Python share.
+# Words of the cell that machine code (hooks.S) and Python share.
 LEFT: Final = 0
 """Blocks left; the hook that takes it below 0 stops the engine before its block."""
 STOP: Final = 1
 """Address of uc_emu_stop."""
 PORT: Final = 2
 """Port of the hypercall at hand, or -1."""
-HFLAGS: Final = 3
-"""Address of the live hflags; eflags lie 40 bytes before, the whole state 176 bytes."""
+STATE: Final = 3
+"""Address of the live state."""
 CHECK_IO: Final = 5
 """Addresses of QEMU's port checks for 1 and 2 bytes here, for 4 bytes three words on."""
+MODEL: Final = 9
+"""The Python callback for SYSCALL."""
+PROBED: Final = 10
+"""Not 0: a probe wants to be told, so that every transition goes through Python."""
+COMPUTE_FLAGS: Final = 11
+"""Address of QEMU's function for lazily kept flags."""
+
+_MARKS: Final = {"efer": 0x7E000100, "star": 0x7E000200, "lstar": 0x7E000300, "sfmask": 0x7E000400}
 
 
-def _assembled(listing: str) -> bytes:
-    """The bytes of a *listing*: hex, two blanks, the instruction."""
-    rows = (line.strip().partition("  ")[0] for line in listing.strip().splitlines())
-    return bytes.fromhex("".join(rows))
-
-
-# Functions that Unicorn calls by the System V convention, with the cell as the last argument.
-BLOCK_CODE: Final = _assembled("""
-    48ff09          dec  qword [rcx]            (uc rdi, address rsi, size edx, cell rcx)
-    7801            js   stop
-    c3              ret
-    ff6108          stop: jmp [rcx+8]           uc_emu_stop(uc)
-""")
-# Ring 0: a hypercall. Otherwise, unless CPL <= IOPL: QEMU's check of the TSS bitmap, which raises
-# #GP and does not return if the port is refused.
-OUT_CODE: Final = _assembled("""
-    4d8b4818        mov  r9, [r8+24]            (uc rdi, port esi, size edx, value ecx, cell r8)
-    41f60103        test byte [r9], 3
-    750a            jnz  user
-    89f0            mov  eax, esi
-    49894010        mov  [r8+16], rax
-    41ff6008        jmp  [r8+8]                 uc_emu_stop(uc)
-    418b41d8        user: mov eax, [r9-40]      eflags
-    c1e80c          shr  eax, 12
-    83e003          and  eax, 3
-    458b11          mov  r10d, [r9]
-    4183e203        and  r10d, 3
-    4139c2          cmp  r10d, eax
-    7701            ja   check
-    c3              ret
-    498db950ffffff  check: lea rdi, [r9-176]    the state
-    41ff64d020      jmp  [r8+rdx*8+32]
-""")
-# The same for IN; nothing answers, so the value is all ones, as from an empty bus.
-IN_CODE: Final = _assembled("""
-    4c8b4918        mov  r9, [rcx+24]           (uc rdi, port esi, size edx, cell rcx)
-    418b41d8        mov  eax, [r9-40]
-    c1e80c          shr  eax, 12
-    83e003          and  eax, 3
-    458b11          mov  r10d, [r9]
-    4183e203        and  r10d, 3
-    4139c2          cmp  r10d, eax
-    760d            jbe  allowed
-    498db950ffffff  lea  rdi, [r9-176]
-    51              push rcx
-    ff54d120        call [rcx+rdx*8+32]
-    59              pop  rcx
-    83c8ff          allowed: or eax, -1
-    c3              ret
-""")
+def placed(name: str, at: Offsets) -> bytes:
+    """Machine code of hook *name* for a state with these offsets."""
+    code = bytes.fromhex(HOOKS[name])
+    for field, mark in _MARKS.items():
+        place = 8 * getattr(at, field)
+        for inside in (0, 4):
+            old = (mark + inside).to_bytes(4, "little")
+            code = code.replace(old, (place + inside).to_bytes(4, "little"))
+    return code
 
 
 class Internals:
     """Exported internals of the library, each a function or None."""
 
-    __slots__ = ("check_io", "flush", "flush_page", "invalidate", "update_cr3")
+    __slots__ = ("check_io", "compute_flags", "flush", "flush_page", "invalidate", "update_cr3")
 
     def __init__(self, library: ctypes.CDLL) -> None:
         def find(name: str, *arguments: Any) -> Any:
@@ -122,6 +91,7 @@ class Internals:
         self.update_cr3 = find("cpu_x86_update_cr3_x86_64", PTR, U64)
         checks = [find(f"helper_check_io{width}_x86_64", PTR, U32) for width in "bwl"]
         self.check_io = None if None in checks else checks
+        self.compute_flags = find("cpu_cc_compute_all_x86_64", PTR, INT)
 
 
 class MachineCode:
