@@ -36,7 +36,7 @@ OVERHEAD: Final = 768
 class Datagram:
     """One message in a queue."""
 
-    __slots__ = ("address", "cargo", "controls", "data", "sender", "size", "stamp_ns")
+    __slots__ = ("address", "cargo", "controls", "data", "peeked", "sender", "size", "stamp_ns")
 
     def __init__(
         self,
@@ -57,12 +57,14 @@ class Datagram:
         self.controls: list[tuple[int, int, bytes]] = []
         """Control messages the receiver asked for: (level, type, content)."""
         self.stamp_ns = 0
+        self.peeked = False
+        """Looked at. With SO_PEEK_OFF that is what tells an empty message from the next."""
 
 
 class QueueSocket(Socket):
     """A socket with a queue of messages."""
 
-    __slots__ = ("gone", "outgoing", "queue", "queued", "space")
+    __slots__ = ("gone", "outgoing", "peek_at", "queue", "queued", "space")
 
     def __init__(
         self, net: Network, domain: int, type_: int, protocol: int, flags: int, creator: Ucred
@@ -75,6 +77,8 @@ class QueueSocket(Socket):
         """Bytes sent from here that nobody has read."""
         self.space = WaitQueue()
         """Woken when the queue gets shorter."""
+        self.peek_at = -1
+        """SO_PEEK_OFF, where it is known."""
         self.gone = False
 
     def deliver(self, datagram: Datagram) -> None:
@@ -90,21 +94,40 @@ class QueueSocket(Socket):
         if flags & MSG_OOB:
             raise EOPNOTSUPP
         self.raise_error()
-        if not self.queue:
+        peeking = bool(flags & MSG_PEEK)
+        datagram, skip = self.choose(peeking)
+        if datagram is None:
             # Only a receive that would wait sees the end (__skb_wait_for_more_packets).
             if self.shut & SHUT_READ and not (self.nonblock or flags & MSG_DONTWAIT):
                 return Message(b"")
             raise WouldBlock(self.events)
-        datagram = self.queue[0] if flags & MSG_PEEK else self.pop()
-        message = Message(datagram.data[:size], datagram.address)
-        message.length = len(datagram.data)
+        if not peeking:
+            self.pop()
+        message = Message(datagram.data[skip : skip + size], datagram.address)
+        message.length = len(datagram.data) - skip
+        if self.peek_at >= 0:
+            looked, taken = len(message.data), len(datagram.data)
+            self.peek_at = self.peek_at + looked if peeking else max(self.peek_at - taken, 0)
         message.controls = datagram.controls
         message.stamp_ns = datagram.stamp_ns
         if message.length > size:
             message.flags |= MSG_TRUNC
         if datagram.cargo is not None:
-            message.cargo = datagram.cargo.copy() if flags & MSG_PEEK else datagram.cargo
+            message.cargo = datagram.cargo.copy() if peeking else datagram.cargo
         return message
+
+    def choose(self, peeking: bool) -> tuple[Datagram | None, int]:
+        """The message a receive is about, and where in it a look begins (SO_PEEK_OFF)."""
+        skip = max(self.peek_at, 0) if peeking else 0
+        for datagram in self.queue:
+            if not peeking:
+                return datagram, 0
+            size = len(datagram.data)
+            if skip < size or not (self.peek_at >= 0 and (skip or datagram.peeked)):
+                datagram.peeked = True
+                return datagram, skip
+            skip -= size
+        return None, 0
 
     def pop(self) -> Datagram:
         datagram = self.queue.popleft()
@@ -133,8 +156,12 @@ class QueueSocket(Socket):
             mask |= POLLHUP
         if self.error:
             mask |= POLLERR
-        # Writable while at least half of the buffer is free (sock_writeable).
-        return mask | WRITABLE if self.outgoing * 2 < self.send_buffer else mask
+        return mask | WRITABLE if self.roomy else mask
+
+    @property
+    def roomy(self) -> bool:
+        """So much of the buffer is free that POLLOUT is told (sock_writeable)."""
+        return self.outgoing * 2 < self.send_buffer
 
     def unread_bytes(self) -> int:
         return len(self.queue[0].data) if self.queue else 0

@@ -16,7 +16,7 @@ from ring3.abi.errno import (
     EPROTOTYPE,
 )
 from ring3.abi.hints import TYPE_CHECKING, Final
-from ring3.abi.socket import AF_UNIX, MSG_OOB, SO_PASSCRED, SOCK_DGRAM, SOL_SOCKET
+from ring3.abi.socket import AF_UNIX, MSG_OOB, SO_PASSCRED, SO_PEEK_OFF, SOCK_DGRAM, SOL_SOCKET
 from ring3.net.address import store_unix
 from ring3.net.cargo import Cargo, Message, Ucred
 from ring3.net.datagram import WRITABLE, Datagram, QueueSocket
@@ -38,6 +38,8 @@ class UnixDatagram(QueueSocket):
 
     __slots__ = ("named", "partner", "peer", "senders")
 
+    peeks_at_offset = True
+
     def __init__(self, net: Network, flags: int, creator: Ucred) -> None:
         super().__init__(net, AF_UNIX, SOCK_DGRAM, 0, flags, creator)
         self.named = NO_NAME
@@ -56,14 +58,19 @@ class UnixDatagram(QueueSocket):
                 raise EPERM("the socket there is connected to another")
         old, self.peer = self.peer, other
         if old is not None and old is not other:
-            old.senders.pop(self, None)
-            # What the old peer sent is no longer wanted (unix_dgram_disconnected).
-            self.purge()
-            if old.peer is self:
-                old.fail(ECONNRESET)
+            self.disconnected(old)
         if other is not None:
             other.senders[self] = None
         self.events.wake()
+
+    def disconnected(self, old: UnixDatagram) -> None:
+        """*old* is the destination no more: what it sent is no longer wanted, and it is told if
+        it had sent anything (unix_dgram_disconnected)."""
+        old.senders.pop(self, None)
+        if self.queue:
+            self.purge()
+            if old.peer is self and not old.gone:
+                old.fail(ECONNRESET)
 
     def transmit(self, data: bytes, flags: int, to: Any, cargo: Cargo | None) -> int:
         target = self.check_send(self.peer if to is None else to, data, flags)
@@ -90,6 +97,7 @@ class UnixDatagram(QueueSocket):
         if other.ino not in self.net.sockets:
             if other is self.peer:
                 self.peer = None
+                self.disconnected(other)
             raise ECONNREFUSED("the socket there is closed")
         if other.peer is not None and other.peer is not self:
             raise EPERM("the socket there is connected to another")
@@ -133,6 +141,14 @@ class UnixDatagram(QueueSocket):
         if peer is not None and self.stuffs(peer):
             mask &= ~WRITABLE
         return mask
+
+    @property
+    def roomy(self) -> bool:
+        return self.outgoing * 4 <= self.send_buffer  # unix_writable
+
+    def host_option(self, level: int, name: int, value: bytes) -> None:
+        if (level, name) == (SOL_SOCKET, SO_PEEK_OFF):
+            self.peek_at = int.from_bytes(value, "little", signed=True)
 
     @property
     def peer_cred(self) -> Ucred | None:

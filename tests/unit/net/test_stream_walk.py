@@ -130,7 +130,7 @@ def walk(kind: str, steps: list[tuple[Any, ...]], *, device: bool = False) -> No
         guest.done()
 
 
-@pytest.mark.parametrize("kind", ["stream", "seqpacket"])
+@pytest.mark.parametrize("kind", ["stream", "seqpacket", "dgram"])
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(steps=steps(*COMMON, *UNIX))
 def test_unix(kind: str, steps: list[tuple[Any, ...]]) -> None:
