@@ -160,18 +160,37 @@ BEHAVIOUR(vmsplice_more_than_fits)
     SHOW("full", ret(vmsplice(p[1], &all, 1, SPLICE_F_NONBLOCK)));
 }
 
-/* A file sent to its own end grows as fast as it is read, a few bytes at a time. */
-BEHAVIOUR(sent_to_its_own_end)
+/* A file sent to its own end grows as fast as it is read, a few bytes at a time. A handler does
+   not end that, death does. */
+static void nothing(int signo) {}
+
+static pid_t send_for_ever(void)
 {
     int out = source(), in = MUST(open("source", O_RDWR));
-    struct itimerval soon = {{0, 0}, {0, 200000}};
     pid_t pid = start();
     if (pid == 0) {
         off_t at = 0;
+        struct itimerval soon = {{0, 0}, {0, 200000}};
+        signal(SIGUSR1, nothing);
         CHECK(lseek(out, 0, SEEK_END) > 0);
         CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
         sendfile(out, in, &at, 1 << 30);
         _exit(1);
     }
+    return pid;
+}
+
+BEHAVIOUR(sent_to_its_own_end)
+{
+    SHOW("ended", reap(send_for_ever()));
+}
+
+BEHAVIOUR(sent_to_its_own_end_with_a_signal_pending)
+{
+    pid_t pid = send_for_ever();
+    sleep_ms(50);
+    CHECK(kill(pid, SIGUSR1) == 0);
+    sleep_ms(50);
+    SHOW("still_runs", ret(waitpid(pid, NULL, WNOHANG)));
     SHOW("ended", reap(pid));
 }

@@ -8,6 +8,7 @@ is seen from outside.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import sys
@@ -92,6 +93,8 @@ def fuzz(profile: str, seconds: float, seed: int, program: str, scratch: str) ->
 
 def main() -> None:
     profile, seconds, seed, program = sys.argv[1:5]
+    # A kernel that hangs says where.
+    faulthandler.dump_traceback_later(float(seconds) + 2 * PATIENCE_S, exit=True)
     scratch = sys.argv[5] if len(sys.argv) > 5 else tempfile.mkdtemp(prefix="r3fuzz-")
     print(json.dumps(fuzz(profile, float(seconds), int(seed), program, scratch)))
 

@@ -42,6 +42,7 @@ from ring3.syscalls.transfer import (
     SLICE,
     STEPS,
     give_way,
+    gives_way,
     io_file,
     reader,
     send_signal,
@@ -193,6 +194,8 @@ def copy(t: Task, source: Side, out: Side, count: int) -> int:
         done += step
         steps += 1
         if done < count and (done - start >= SLICE or steps >= STEPS):
+            if not gives_way(t, out.file):
+                break
             give_way(t, done)
     source.tell()
     out.tell()

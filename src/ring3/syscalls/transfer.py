@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from ring3.abi.errno import EBADF, EFAULT, EFBIG, EINVAL, EPIPE, ESPIPE, Errno
 from ring3.abi.fcntl import O_APPEND, O_NONBLOCK, O_PATH, SEEK_CUR
-from ring3.abi.hints import TYPE_CHECKING, Final
+from ring3.abi.hints import TYPE_CHECKING, Final, NoReturn
 from ring3.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
 from ring3.abi.signal import SIGPIPE, SIGXFSZ
 from ring3.abi.types import PAGE_SIZE
-from ring3.core.park import Park
+from ring3.core.park import UNINTERRUPTIBLE, Park
 from ring3.task.task import SIGNALS, Task
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ SLICE: Final = 32 << 20
 """Bytes after which others get their turn."""
 STEPS: Final = 256
 """Pieces after which they do, too: a file that is sent to its own end goes by a few bytes."""
+UNINTERRUPTED: Final = ("regular", "memfd")
 USER_END: Final = 0x7FFFFFFFF000
 """TASK_SIZE_MAX: what access_ok compares with, whatever the caller's word size."""
 
@@ -181,11 +182,16 @@ def send_signal(t: Task, signo: int) -> None:
     send_to_task(t, SigInfo.user(signo, t))
 
 
-def give_way(t: Task, memo: object) -> None:
-    """Let others run before the transfer goes on, unless a signal would end it here."""
-    if not signal_pending(t):
-        t.memo = memo
-        raise Park(deadline_ns=0)
+def gives_way(t: Task, file: File) -> bool:
+    """Whether a long transfer goes on after others had their turn: a signal ends it here, but not
+    one of regular files, which Linux does not interrupt."""
+    return file.kind in UNINTERRUPTED or not signal_pending(t)
+
+
+def give_way(t: Task, memo: object) -> NoReturn:
+    """Let others run before the transfer goes on. Signals wait (a fatal one does not)."""
+    t.memo = memo
+    raise Park(deadline_ns=0, restart=UNINTERRUPTIBLE)
 
 
 # --- transfers -----------------------------------------------------------------------------------
@@ -235,6 +241,8 @@ def read_spans(t: Task, file: File, spans: Spans, offset: int | None = None) -> 
             return done
         steps += 1
         if done - start >= SLICE or steps >= STEPS:
+            if not gives_way(t, file):
+                return done
             give_way(t, Progress(done, spans, offset))
 
 
@@ -277,6 +285,8 @@ def write_spans(
             return done
         steps += 1
         if done - start >= SLICE or steps >= STEPS:
+            if not gives_way(t, file):
+                return done
             give_way(t, Progress(done, spans, offset))
 
 
