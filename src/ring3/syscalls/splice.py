@@ -42,7 +42,6 @@ from ring3.syscalls.transfer import (
     SLICE,
     STEPS,
     give_way,
-    gives_way,
     io_file,
     reader,
     send_signal,
@@ -194,7 +193,7 @@ def copy(t: Task, source: Side, out: Side, count: int) -> int:
         done += step
         steps += 1
         if done < count and (done - start >= SLICE or steps >= STEPS):
-            if not gives_way(t, out.file):
+            if signal_pending(t):
                 break
             give_way(t, done)
     source.tell()

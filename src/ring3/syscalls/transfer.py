@@ -183,8 +183,8 @@ def send_signal(t: Task, signo: int) -> None:
 
 
 def gives_way(t: Task, file: File) -> bool:
-    """Whether a long transfer goes on after others had their turn: a signal ends it here, but not
-    one of regular files, which Linux does not interrupt."""
+    """Whether a long read or write goes on after others had their turn: a signal ends it here, but
+    not one of a regular file, which Linux does not interrupt."""
     return file.kind in UNINTERRUPTED or not signal_pending(t)
 
 
