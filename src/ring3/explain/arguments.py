@@ -53,7 +53,8 @@ class Decoding:
             if is_late and self.frame.failed and not word.startswith(">>"):
                 row["meaning"] = "pointer; the call failed, so nothing is there"
                 continue
-            row["meaning"] = attempt(lambda b=bare, v=value: self.decoded(b, v), hex(value))
+            shown = attempt(lambda b=bare, v=value: self.decoded(b, v), hex(value))
+            row["meaning"] = shown.removeprefix(", ")  # optional ones bring their separator along
 
     def decoded(self, bare: str, value: int) -> str:
         shown = plans.decoder(bare)(self.frame, value)

@@ -49,12 +49,12 @@ def untouched(tape: Tape) -> list[Step]:
 
 
 def signals(tape: Tape) -> list[Step]:
-    from ring3.trace.names import names
+    from ring3.trace.signals import signal_name
 
     found = []
     for event in tape.named("signal"):
         signo = event.data["signo"]
-        name = names("signal", tape.abi).enum(signo, 0)
+        name = signal_name(signo)
         found.append(Step(8, "signal", f"{name} is delivered on the way out", film.text(
             "Signals are delivered when a thread returns to user mode: the registers are changed so"
             " that it returns into the signal's handler, or its action is taken."),

@@ -41,7 +41,9 @@ def handler(tape: Tape) -> list[Step]:
             run = None
         waiting = event.name == "park" or (waiting and event.name != "run")
         maker = BETWEEN.get(event.name)
-        told = {**event.data, "waiting": True} if waiting else event.data
+        told = event.data
+        if waiting and event.name == "hardware":
+            told = {**told, "waiting": True}
         for step in maker(tape, told) if maker is not None else ():
             if not steps or steps[-1].kind != "switch" or steps[-1].title != step.title:
                 steps.append(step)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ring3.explain.tape import Tape
 
 FIRST_IRQ = 0x20
+AC = 1 << 18
 DEVICES = {0: "timer", 1: "keyboard", 11: "network device", 14: "disk"}
 WAITING = (
     "The call waits, and nobody else has anything to do: the CPU was halted in ring 0, on the idle "
@@ -48,6 +49,12 @@ def interrupt(details: dict[str, Any], waiting: bool) -> Step:
     )
     rows = [[f"{each[0]:#x}", f"{each[1]:#x}"] for each in details.get("writes") or ()]
     blocks = film.text(told) + film.table(["pushed at", "value"], rows)
+    if same and before.get("rflags", 0) & AC:
+        blocks += film.text(
+            "AC is set in the flags that were saved: this was inside the window of a copy routine, "
+            "between STAC and CLAC. The interrupt's entry clears AC, so that SMAP protects it too; "
+            "IRET sets it again."
+        )
     if same and "rsp" in before and "rsp" in after:
         blocks += film.text(f"rsp {before['rsp']:#x} → {after['rsp']:#x}")
     data = {**details, "nested": same}

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 PAGE = 4096
 LEVELS = {4: "PML4", 3: "PDPT", 2: "PD", 1: "PT"}
 FRAME = 0x000FFFFFFFFFF000
-MOST_WALKS = 4
+MOST_TOLD = 3
+"""Walks, faults, and exceptions of one copy that are told in full."""
+WORDS = {"walk": "walks", "fault": "page faults", "entry": "exceptions and interrupts"}
 ERROR_BITS = ((1, "protection", "not present"), (2, "write", "read"), (4, "user", "supervisor"),
               (8, "reserved bit", ""), (16, "instruction fetch", ""))  # fmt: skip
 
@@ -41,22 +43,20 @@ def walk_blocks(tape: Tape, hardware: list[Event]) -> list[film.Block]:
         return film.text("No page-table walk was seen: the TLB knew the page already.")
     blocks: list[film.Block] = []
     told: list[list[film.Block]] = []
-    left_out = 0
+    counts = dict.fromkeys(TOLD, 0)
     for e in hardware:
         name = e.data["name"]
         if name not in TOLD:
             continue
         found = TOLD[name](details(e))
-        if found in told:
+        if found in told[-2 * MOST_TOLD :]:
             continue  # the routine tries again, byte by byte, to learn where exactly it ends
         told.append(found)
-        if name == "walk" and sum(1 for each in told if len(each) > 1) > MOST_WALKS:
-            left_out += 1
-        else:
+        counts[name] += 1
+        if counts[name] <= MOST_TOLD:
             blocks += found
-    if left_out:
-        blocks += film.text(f"and {left_out} walks more")
-    return blocks
+    more = [f"{n - MOST_TOLD} {WORDS[name]}" for name, n in counts.items() if n > MOST_TOLD]
+    return blocks + film.text(f"and {', '.join(more)} more" if more else "")
 
 
 def one_walk(walk: dict[str, Any]) -> list[film.Block]:
