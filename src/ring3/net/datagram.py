@@ -86,6 +86,7 @@ class QueueSocket(Socket):
         datagram.stamp_ns = self.net.clock.realtime_ns()
         self.queue.append(datagram)
         self.queued += datagram.size
+        self.net.held += datagram.size
         if datagram.sender is not None:
             datagram.sender.outgoing += datagram.size
         self.events.wake()
@@ -132,6 +133,7 @@ class QueueSocket(Socket):
     def pop(self) -> Datagram:
         datagram = self.queue.popleft()
         self.queued -= datagram.size
+        self.net.held -= datagram.size
         if datagram.sender is not None:
             datagram.sender.outgoing -= datagram.size
             datagram.sender.events.wake()

@@ -207,6 +207,7 @@ class Inbox:
     def drop_first(self) -> None:
         """The first chunk was read, or nobody will: its sender has room again."""
         chunk = self.queue.popleft()
+        self.net.held -= chunk.cost
         if chunk.cargo is not None:
             chunk.cargo.drop()
         if self.other is not None:
@@ -222,6 +223,7 @@ class Inbox:
     def put(self, chunk: Chunk, urgent: bool = False) -> None:
         """*chunk* arrives."""
         self.queue.append(chunk)
+        self.net.held += chunk.cost
         if urgent:
             if self.mark is not None:
                 self.displace(self.mark)
@@ -233,6 +235,7 @@ class Inbox:
         read."""
         if not len(mark):
             self.queue.remove(mark)
+            self.net.held -= mark.cost
             if self.other is not None:
                 self.other.freed(mark.cost)
 

@@ -6,7 +6,7 @@ everything else is unreachable.
 
 from __future__ import annotations
 
-from ring3.abi.errno import EADDRNOTAVAIL, ENETUNREACH
+from ring3.abi.errno import EADDRNOTAVAIL, ENETUNREACH, ENOBUFS
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.abi.socket import IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE
 from ring3.net.address import (
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 LOOPBACK_MTU: Final = 65536
 LOOPBACK_INDEX: Final = 1
+HELD_MOST: Final = 256 << 20
+"""Bytes that sockets may hold together: the kernel's memory, which no guest may use up."""
 
 
 def network_of(world: Any) -> Network:
@@ -73,6 +75,8 @@ class Network:
         """net.core.wmem_default and rmem_default."""
         self.sockets: dict[int, Socket] = {}
         """Every socket by its inode number."""
+        self.held = 0
+        """Bytes the kernel itself keeps for sockets."""
         self.in_flight: dict[int, int] = {}
         """uid -> open files it has sent that nobody received yet."""
         self.last_autobind = 0
@@ -117,6 +121,11 @@ class Network:
         return LOOPBACK4 if is_v4(destination) else LOOPBACK6
 
     # --- what is under way -------------------------------------------------------------------
+    def check_memory(self) -> None:
+        """ENOBUFS if the kernel keeps too much already for sockets that nobody reads."""
+        if self.held > HELD_MOST:
+            raise ENOBUFS("all sockets together hold too much that nobody reads")
+
     def count_files(self, cred: Ucred | None, change: int) -> None:
         """Open files come under way, or arrive or are lost."""
         uid = cred.uid if cred is not None else NO_ID

@@ -35,6 +35,9 @@ WINDOW: Final = 65536
 SEGMENT: Final = 65483
 """Most bytes in one frame: what lo's MTU leaves."""
 
+COALESCED: Final = 4096
+"""Small pieces are put together up to this (tcp_try_coalesce): a chunk is not free."""
+
 
 class OwnTcpEnd(OwnEnd):
     """One end of a TCP connection."""
@@ -74,6 +77,7 @@ class OwnTcpEnd(OwnEnd):
         room = self.capacity - self.used
         if data and room <= 0:
             return None
+        self.net.check_memory()
         if cargo is not None:
             cargo.drop()  # open files do not travel by TCP
         if len(data) > room:
@@ -118,6 +122,15 @@ class OwnTcpEnd(OwnEnd):
                 self.other.freed(len(frame.data))
             if not self.closed:
                 self.break_off()
+            return
+        last = self.queue[-1] if self.queue else None
+        size = len(frame.data)
+        joins = last is not None and last is not self.mark and len(last.data) + size <= COALESCED
+        if last is not None and joins and frame.kind == DATA:
+            last.data += frame.data
+            last.cost += size
+            self.net.held += size
+            self.readers.wake()
             return
         self.put(Chunk(frame.data, len(frame.data)), frame.kind == URGENT)
 

@@ -46,7 +46,9 @@ class OwnUnixEnd(OwnEnd):
             self.raise_error()
             if self.used >= self.limit:
                 return sent or None
-            if sent:
+            if not sent:
+                self.net.check_memory()
+            else:
                 cargo = Cargo(self.net, cred=cred) if cred is not None else None
             if sent < size:
                 part = data[sent : sent + most]
@@ -66,6 +68,7 @@ class OwnUnixEnd(OwnEnd):
             raise EPIPE
         if self.used >= self.limit:
             return None
+        self.net.check_memory()
         self.add(other, Chunk(data, message_cost(len(data)), cargo))
         return len(data)
 

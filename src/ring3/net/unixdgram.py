@@ -107,6 +107,7 @@ class UnixDatagram(QueueSocket):
             raise WouldBlock(other.space)
         if self.outgoing >= self.send_buffer:
             raise WouldBlock(self.events)
+        self.net.check_memory()
         return other
 
     def stuffs(self, other: UnixDatagram) -> bool:

@@ -322,3 +322,35 @@ def test_nothing_is_left_of_closed_sockets(own: bool) -> None:
     assert not any(table.bound for table in w.network.ports.values())
     w.done()
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_memory_of_all_sockets_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's own buffers are the kernel's memory: sockets that nobody reads use it up."""
+    from ring3.net import network
+
+    w = Waiting(own=True)
+    monkeypatch.setattr(network, "HELD_MOST", 100_000)
+    first, second = w.pair(S.SOCK_STREAM), w.pair(S.SOCK_DGRAM)
+    assert w.send(first[0], bytes(100_000)) == 100_000
+    assert w.send(second[0], b"x") == "ENOBUFS" and w.send(first[0], b"x") == "ENOBUFS"
+    assert len(w.recv(first[1], 200_000)) == 100_000
+    assert w.send(second[0], b"x") == 1
+    w.close(second[1])
+    assert w.network.held == 0
+    w.done()
+
+
+def test_tiny_pieces_of_tcp_are_put_together() -> None:
+    """A megabyte sent byte by byte does not become a million objects."""
+    w = Waiting(own=True)
+    fd, address = listener(w)
+    client = w.socket(S.AF_INET, S.SOCK_STREAM)
+    assert w.syscall("connect", client, address, len(address)) == 0
+    server, _peer = w.accept(fd)
+    for at in range(10_000):
+        w.task.fds.files[client].write(bytes([at & 255]))
+    end: Any = w.task.fds.files[server]
+    assert len(end.end.queue) <= 3
+    assert w.recv(server, 20_000) == bytes(at & 255 for at in range(10_000))
+    assert w.network.held == 0
+    w.done()
