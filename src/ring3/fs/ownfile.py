@@ -83,7 +83,8 @@ class OwnFile(MemInode):
             mapping.after_write(offset, end - offset)
 
     def zero_content(self, start: int, end: int, keep: bool) -> None:
-        end = min(end, max(self.size, start))
+        if not keep:
+            end = max(start, min(end, self.data.extent()))
         if self.mapping is not None:
             self.mapping.before_read(start, end - start)
         self.data.zero(start, end, keep)

@@ -15,10 +15,12 @@ class Pages:
     """Bytes 0 to ``size``, of which only the pages in ``pages`` take memory. A page's bytes beyond
     ``size`` are always zero."""
 
-    __slots__ = ("pages", "size")
+    __slots__ = ("blank", "pages", "size")
 
     def __init__(self) -> None:
         self.pages: dict[int, bytearray] = {}
+        self.blank: set[int] = set()
+        """Pages that were only allocated: SEEK_DATA takes them for holes, as tmpfs does."""
         self.size = 0
 
     @property
@@ -45,6 +47,7 @@ class Pages:
         pages = self.pages
         while at < length:
             number, skip = divmod(offset + at, PAGE)
+            self.blank.discard(number)
             part = data[at : at + PAGE - skip]
             if len(part) == PAGE:
                 pages[number] = bytearray(part)
@@ -66,6 +69,7 @@ class Pages:
                 gone = [number for number in self.pages if number >= keep]
             for number in gone:
                 self.pages.pop(number, None)
+            self.blank = {number for number in self.blank if number < keep}
             last = self.pages.get(size // PAGE)
             if size % PAGE and last is not None:
                 last[size % PAGE :] = bytes(PAGE - size % PAGE)
@@ -80,37 +84,46 @@ class Pages:
             if page is not None:
                 if stop - start == PAGE and not keep:
                     del self.pages[number]
+                    self.blank.discard(number)
                 else:
                     page[skip : skip + stop - start] = bytes(stop - start)
             elif keep:
                 self.pages[number] = bytearray(PAGE)
             start = stop
 
+    def extent(self) -> int:
+        """Where the last page in memory ends (pages beyond ``size`` are possible)."""
+        return (max(self.pages) + 1) * PAGE if self.pages else 0
+
     def allocate(self, start: int, end: int) -> None:
         """Memory for every page of a range, of zeros where it was a hole."""
         for number in range(start // PAGE, -(-end // PAGE)):
             if number not in self.pages:
                 self.pages[number] = bytearray(PAGE)
+                self.blank.add(number)
 
     def missing(self, start: int, end: int) -> int:
         """Pages of a range that have no memory yet."""
-        pages = self.pages
-        return sum(number not in pages for number in range(start // PAGE, -(-end // PAGE)))
+        first, last = start // PAGE, -(-end // PAGE)
+        if last - first < len(self.pages):
+            return sum(number not in self.pages for number in range(first, last))
+        return last - first - sum(first <= number < last for number in self.pages)
 
     def next_data(self, offset: int) -> int:
         """Where data is, from *offset* on; ``size`` if only a hole is left."""
         number = offset // PAGE
-        if number in self.pages:
+        if number in self.pages and number not in self.blank:
             return offset
-        later = [n for n in self.pages if n > number]
+        later = [n for n in self.pages if n > number and n not in self.blank]
         return min(min(later) * PAGE, self.size) if later else self.size
 
     def next_hole(self, offset: int) -> int:
         """Where a hole is, from *offset* on; the end counts as one."""
         number = offset // PAGE
-        if number not in self.pages:
+        pages, blank = self.pages, self.blank
+        if number not in pages or number in blank:
             return offset
-        while number in self.pages:
+        while number in pages and number not in blank:
             number += 1
         return min(number * PAGE, self.size)
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ring3.fs.host import HostFs
 from ring3.fs.overlay import OverlayFs
+from ring3.fs.tmpfs import TmpFs
 from tests.property.vfs.pairs import DEPTH, Host, Ours, attempt
 from tests.unit.vfs.tree import Tree
 
@@ -112,18 +113,26 @@ class Game:
         os.umask(0)
         top = os.path.join(self.folder, "host")
         populate(top)
-        if kind == "tmpfs":
-            tree = Tree()
+        self.kind = kind.removeprefix("own ")
+        own = kind.startswith("own ")
+        """With files of the kernel's own memory, no memfds (World.own_objects)."""
+        if self.kind == "tmpfs":
+            fs = TmpFs(mode=0o755)
+            fs.own_content = own
+            tree = Tree(fs)
             copy_in(tree, top)
             mine = "/jail"
         else:
             lower = os.path.join(self.folder, "lower")
             populate(os.path.join(lower, "jail"))
             grant = HostFs(os.fsencode(lower), writable=kind == "hostfs")
-            tree = Tree(OverlayFs(grant) if kind == "overlay" else grant)
+            tree = Tree(grant)
+            if self.kind == "overlay":
+                overlay = OverlayFs(grant)
+                overlay.own_content = own
+                tree = Tree(overlay)
             mine = "/jail"
             self.lower = lower
-        self.kind = kind
         self.host = Host(top)
         self.ours = Ours(tree, mine)
         self.before = self.snapshot()
@@ -193,7 +202,7 @@ COMMON = settings(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["tmpfs", "overlay", "hostfs"])
+@pytest.mark.parametrize("kind", ["tmpfs", "overlay", "hostfs", "own tmpfs", "own overlay"])
 def test_like_a_real_directory(kind: str) -> None:
     @COMMON
     @given(st.lists(OPERATIONS, min_size=12, max_size=40))
