@@ -4,71 +4,42 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
-import sys
 
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
 
-from . import hooks, segments
+from . import hooks, library, segments
 from . import layout as at
 from .cpuid import FEATURES_1_ECX, FEATURES_7_EBX
-from .image import CS, CpuImage, Offsets, UnknownLayout
+from .image import CS, MSR_EFER, CpuImage, Offsets, UnknownLayout
+from .library import Unicorn
 
 if TYPE_CHECKING:
     import mmap
     from collections.abc import Callable
 
-CPU_MODEL_BROADWELL: Final = 20
-"""The oldest of the engine's models with SMAP (UC_CPU_X86_BROADWELL)."""
 CR0: Final = 0x80010033
 """PG WP NE ET MP PE."""
 CR4: Final = 0x3506B0
 """PSE PAE PGE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE SMEP SMAP (bit 17, PCIDE, is clear)."""
 EFER_SCE_NXE: Final = 1 | 1 << 11
-SYSENTER_STACK: Final = at.DIRECT_MAP + at.PERCPU_PA + at.PAGE
-"""Where SYSENTER lands before its first instruction switches stacks: for a #DB by TF alone."""
-_PROBE: Final = at.FIRST_FRAME - at.PAGE
-"""A page of scratch for code that runs during start only; cleared afterwards."""
-
-
-def load_unicorn() -> Any:
-    """The Unicorn module; it is needed for this machine alone, and large."""
-    try:
-        import unicorn
-    except ImportError as error:
-        raise ImportError(
-            "the emulated machine needs Unicorn: pip install 'ring3[emulated]'"
-        ) from error
-    return unicorn
 
 
 class Board:
     """Unicorn with RAM and a known state layout, in 64-bit ring 0 with paging on."""
 
     def __init__(self, memory: mmap.mmap, size: int, root: int, plain: bool) -> None:
-        unicorn = load_unicorn()
-        from unicorn import x86_const as x86
-        from unicorn.unicorn_py3 import unicorn as binding
-
-        self._x86 = x86
-        self.library: Any = binding.uclib
+        uc = self.uc = Unicorn()
+        self.library = uc.library
         self._keep: list[object] = [memory]
-        uc = self.uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
-        uc.ctl_set_cpu_model(CPU_MODEL_BROADWELL)
-        uc.ctl_exits_enabled(True)  # no address ends a run; "until" would be one
-        address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-        uc.mem_map_ptr(0, size, unicorn.UC_PROT_ALL, address)
-        self._context = uc.context_save()
-        pointer = ctypes.cast(self._context.context, ctypes.c_void_p).value
-        assert pointer is not None
-        self._raw_context = self._context.context
-        length = ctypes.c_size_t.from_address(pointer).value
-        self._copy = memoryview((ctypes.c_char * length).from_address(pointer + 40)).cast("B")
+        uc.map_ram(ctypes.addressof(ctypes.c_char.from_buffer(memory)), size)
+        context, state, length = uc.context()
+        self._context = ctypes.c_void_p(context)
+        self._copy = memoryview((ctypes.c_char * length).from_address(state)).cast("B")
         self._stop: Any = self.library.uc_emu_stop
+        self._save: Any = self.library.uc_context_save
+        self._restore: Any = self.library.uc_context_restore
         self.live = False
-        self.at = Offsets(
-            self._saved, uc.msr_write, lambda value: uc.reg_write(x86.UC_X86_REG_XMM0, value)
-        )
+        self.at = Offsets(self._saved, uc.msr_write, uc.xmm_write)
         self._control_registers(root)
         self.cpu = CpuImage(self._copy, self.at)
         self._code = self._machine_code(plain)
@@ -87,36 +58,39 @@ class Board:
     def pull(self) -> None:
         """Bring the copy up to date (nothing to do if it is the live state)."""
         if not self.live:
-            self.library.uc_context_save(self.uc._uch, self._raw_context)
+            self._save(self.uc.handle, self._context)
 
     def push(self) -> None:
         """Bring the processor up to date."""
         if not self.live:
-            self.library.uc_context_restore(self.uc._uch, self._raw_context)
+            self._restore(self.uc.handle, self._context)
 
     def _saved(self) -> bytes:
-        self.library.uc_context_save(self.uc._uch, self._raw_context)
+        self._save(self.uc.handle, self._context)
         return bytes(self._copy)
 
     def stop(self) -> None:
         """Stop the engine after the block at hand."""
-        self._stop(self.uc._uch)
+        self._stop(self.uc.handle)
 
     # --- start ------------------------------------------------------------------------------------
 
     def _control_registers(self, root: int) -> None:
-        x86 = self._x86
         uc = self.uc
-        uc.reg_write(x86.UC_X86_REG_CR3, root)
-        uc.msr_write(0xC0000080, uc.msr_read(0xC0000080) | EFER_SCE_NXE)
-        uc.reg_write(x86.UC_X86_REG_CR4, CR4)
-        uc.reg_write(x86.UC_X86_REG_CR0, CR0)
-        gdt = (0, at.DIRECT_MAP + at.GDT_PA, segments.GDT_LIMIT, 0)
-        idt = (0, at.DIRECT_MAP + at.IDT_PA, segments.IDT_LIMIT, 0)
-        tss = (at.TSS_SELECTOR, at.DIRECT_MAP + at.TSS_PA, segments.TSS_LIMIT, segments.TSS_FLAGS)
-        uc.reg_write(x86.UC_X86_REG_GDTR, gdt)
-        uc.reg_write(x86.UC_X86_REG_IDTR, idt)
-        uc.reg_write(x86.UC_X86_REG_TR, tss)
+        uc.reg_write(library.REG_CR3, root)
+        uc.msr_write(MSR_EFER, uc.msr_read(MSR_EFER) | EFER_SCE_NXE)
+        uc.reg_write(library.REG_CR4, CR4)
+        uc.reg_write(library.REG_CR0, CR0)
+        tables = at.DIRECT_MAP
+        uc.segment_write(library.REG_GDTR, 0, tables + at.GDT_PA, segments.GDT_LIMIT, 0)
+        uc.segment_write(library.REG_IDTR, 0, tables + at.IDT_PA, segments.IDT_LIMIT, 0)
+        uc.segment_write(
+            library.REG_TR,
+            at.TSS_SELECTOR,
+            tables + at.TSS_PA,
+            segments.TSS_LIMIT,
+            segments.TSS_FLAGS,
+        )
 
     def _find_exception_fields(self, memory: mmap.mmap) -> None:
         """Run a few instructions that end in a #GP with a telling error code.
@@ -135,19 +109,19 @@ class Board:
         memory[at.TEXT_PA : at.TEXT_PA + len(code)] = code
         seen: list[tuple[int, bytes]] = []
 
-        def on_exception(uc: Any, vector: int, _user: object) -> None:
+        def on_exception(_uc: int, vector: int, _user: int) -> None:
             seen.append((vector, self._saved()))
-            uc.emu_stop()
+            self.stop()
 
-        hook = self.uc.hook_add(hooks.HOOK_INTR, on_exception)
+        hook = self.hook(hooks.HOOK_INTR, hooks.VOID, (hooks.U32,), on_exception)
         self.pull()
         cpu = self.cpu
         cpu.set_segment(CS, at.KERNEL_CS, 0, segments.FLAT_LIMIT, segments.KERNEL_CS_FLAGS)
         cpu.hflags &= ~3
         self.push()
-        self.uc.emu_start(at.TEXT, 0)
+        self.library.uc_emu_start(self.uc.handle, at.TEXT, 0, 0, 0)
         self.uc.hook_del(hook)
-        self.uc.ctl_flush_tb()
+        self.uc.flush_code()
         if not seen or seen[0][0] != 13:
             raise UnknownLayout(f"the first fault was {seen[:1]}")
         self.at.find_exception_fields(seen[0][1], 0x7AF8, 13, 0)
@@ -173,7 +147,7 @@ class Board:
         self.push()
         wanted = bytes(self._copy[: 8 * 16])
         try:
-            for place in _pointers(mem, self.uc._uch.value, 0x1000, 0x1B8):
+            for place in _pointers(mem, self.uc.handle.value or 0, 0x1000, 0x1B8):
                 for env in _pointers(mem, place, 0x400, 0x128):
                     if _read(mem, env, len(wanted)) == wanted:
                         self._cpu_address = place
@@ -254,25 +228,25 @@ class Board:
     def _add_code(self, kind: int, name: str, insn: int | None = None) -> None:
         code = self._code
         assert code is not None
-        self._add(kind, code.add(hooks.placed(name, self.at)), code.address, insn)
+        self.uc.hook_add(kind, code.add(hooks.placed(name, self.at)), code.address, insn)
 
     def hook(
         self, kind: int, result: Any, arguments: tuple[Any, ...], function: Callable[..., Any]
-    ) -> None:
+    ) -> int:
         """Install a raw ctypes callback: (uc, *arguments, user data)."""
-        self._add(kind, self._callback(result, arguments, function), 0)
+        return self.uc.hook_add(kind, self._callback(result, arguments, function), 0)
 
     def hook_insn(
         self, insn: int, result: Any, arguments: tuple[Any, ...], function: Callable[..., Any]
     ) -> None:
         """Install a raw callback for one instruction, including those the binding refuses."""
-        self._add(hooks.HOOK_INSN, self._callback(result, arguments, function), 0, insn)
+        self.uc.hook_add(hooks.HOOK_INSN, self._callback(result, arguments, function), 0, insn)
 
     def hook_at(self, address: int, function: Callable[..., Any]) -> None:
         """Call function(uc, address, size, user data) before the instruction at *address*."""
         arguments = (hooks.U64, hooks.U32)
         callback = self._callback(hooks.VOID, arguments, function)
-        self._add(hooks.HOOK_CODE, callback, 0, only=address)
+        self.uc.hook_add(hooks.HOOK_CODE, callback, 0, only=address)
 
     def _callback(
         self, result: Any, arguments: tuple[Any, ...], function: Callable[..., Any]
@@ -282,24 +256,6 @@ class Board:
         self._keep.append(callback)
         return _address(callback)
 
-    def _add(
-        self, kind: int, function: int, user: int, insn: int | None = None, only: int = 0
-    ) -> None:
-        """uc_hook_add; without *only* (one address) the hook is for all (begin > end)."""
-        handle = ctypes.c_size_t()
-        extra: list[object] = []
-        if insn is not None:
-            if sys.platform == "darwin" and platform.machine() == "arm64":
-                extra.append(ctypes.c_int(0))  # variadic arguments go to the stack there
-            extra.append(ctypes.c_int(insn))
-        add = self.library["uc_hook_add"]  # without the binding's prototype: it is variadic
-        status = add(
-            self.uc._uch, ctypes.byref(handle), ctypes.c_int(kind), ctypes.c_void_p(function),
-            ctypes.c_void_p(user), ctypes.c_uint64(only or 1), ctypes.c_uint64(only), *extra,
-        )  # fmt: skip
-        if status:
-            raise UnknownLayout(f"uc_hook_add({kind}, {insn}): {status}")
-
     # --- caches -----------------------------------------------------------------------------------
 
     def flush(self) -> None:
@@ -307,9 +263,7 @@ class Board:
         if self.live and self._internals is not None and self._internals.flush is not None:
             self._internals.flush(self._cpu_address)
         else:
-            import unicorn
-
-            self.uc.ctl(unicorn.UC_CTL_TLB_FLUSH, unicorn.UC_CTL_IO_WRITE)
+            self.uc.flush_tlb()
 
     def flush_page(self, address: int) -> None:
         """Drop one page from the TLB."""
@@ -321,9 +275,9 @@ class Board:
     def invalidate(self, physical: int, size: int) -> None:
         """Drop translated code of a range of RAM."""
         if self.live and self._internals is not None and self._internals.invalidate is not None:
-            self._internals.invalidate(self.uc._uch, physical, physical + size)
+            self._internals.invalidate(self.uc.handle, physical, physical + size)
         else:
-            self.uc.ctl_flush_tb()
+            self.uc.flush_code()
 
 
 def _address(function: Any) -> int:

@@ -65,7 +65,6 @@ class Engine:
         self._watch: Watch | None = None
         self.kernel = KernelMap(self.ram)
         board = self._board = Board(self._memory, ram_size, self.kernel.root, plain)
-        self.uc = board.uc
         self.live = board.live
         """Whether ``cpu`` is the processor itself; else a copy, kept in step around each run."""
         self.cpu: CpuImage = board.cpu
@@ -80,7 +79,7 @@ class Engine:
         self._hooks = Callbacks(board, self.transitions, self._time)
         self._cell = self._hooks.cell
         self._start: Any = board.library.uc_emu_start
-        self._handle = board.uc._uch
+        self._handle = board.uc.handle
         self._template = self.save()
 
     # --- running ----------------------------------------------------------------------------------
@@ -264,7 +263,7 @@ class Engine:
             guard = self._hooks.guard
             self._watch.install(lambda a, told: self._board.hook_at(a, guard(told, push=False)))
             self._push()
-            self.uc.ctl_flush_tb()  # code that is already translated has no such hook
+            self._board.uc.flush_code()  # code that is already translated has no such hook
 
     # --- ring-0 routines --------------------------------------------------------------------------
 
