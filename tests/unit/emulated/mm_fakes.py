@@ -15,6 +15,7 @@ from ring3.machine.emulated.space import EmulatedSpace
 
 PAGE = 4096
 FIRST = 0x10000
+KERNEL_TABLE = FIRST - 2 * PAGE
 MASK = (1 << 48) - 1
 
 
@@ -205,7 +206,7 @@ class World:
     def __init__(self, pages: int = 2048, word: int = 64) -> None:
         self.board = FakeBoard(pages)
         kernel_root = FIRST - PAGE
-        self.board.words[(kernel_root >> 3) + 511] = 0x1234000 | P | W
+        self.board.words[(kernel_root >> 3) + 511] = KERNEL_TABLE | P | W
         self.physical = Physical(self.board, kernel_root, FIRST)
         self.idle = self.physical.frames.used
         self.cpu = Cpu(self.board, self.physical)

@@ -19,7 +19,7 @@ from tests.unit.emulated.mm_fakes import Content, FakeFile, World
 from tests.unit.emulated.mm_host import PAGE, PAGES, SIZE, WINDOW, digest
 
 ORACLE = Path(__file__).with_name("mm_host.py")
-ROUNDS, STEPS = 12, 120
+ROUNDS, STEPS = 12, 100
 SIZES = (3 * PAGE + 100, 20 * PAGE)
 MAP_FIXED, NOREPLACE, ANONYMOUS = 0x10, 0x100000, 0x20
 

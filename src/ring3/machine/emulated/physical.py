@@ -67,7 +67,7 @@ class Physical:
     def keep(self, cache: PageCache) -> None:
         """The last area of *cache* went: its pages stay until they are wanted elsewhere."""
         self.idle[cache] = None
-        if len(self.idle) > IDLE_FILES:
+        while len(self.idle) > IDLE_FILES:
             self.forget_oldest()
 
     def forget_oldest(self) -> None:
