@@ -257,6 +257,8 @@ class Kernel:
             machine.release()
             for task in list(self.world.tasks.values()):
                 task.fds.release()
+            if self.world.ptys is not None:
+                self.world.ptys.close()
             self.view.close()
             if self.world.net is not None:
                 self.world.net.close()

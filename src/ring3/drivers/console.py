@@ -11,7 +11,7 @@ import os
 
 from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_WRONLY
 from ring3.abi.hints import TYPE_CHECKING, Any
-from ring3.abi.signal import SIGCONT, SIGHUP
+from ring3.abi.signal import SIGCONT, SIGHUP, SIGWINCH
 from ring3.drivers.ptytable import PTS_MAJOR, ptys_of
 from ring3.drivers.requests import check_exclusive
 from ring3.drivers.tty import TtyFile
@@ -141,6 +141,8 @@ def forward(world: Any, signo: int) -> bool:
             control.resume()
         elif signo == SIGHUP:
             control.hang_up()
+        elif signo == SIGWINCH and hasattr(console, "host_resized"):
+            console.host_resized()  # tells the guest itself
         else:
             control.signal(signo)
     return done

@@ -62,6 +62,12 @@ class PtyTable:
         file: File = found.open(who, flags)
         return file
 
+    def close(self) -> None:
+        """The world ends: give the caller's terminals back as they were."""
+        for console in self.consoles.values():
+            if hasattr(console, "close"):
+                console.close()
+
 
 def ptys_of(world: Any) -> PtyTable:
     """The table of *world*, made if need be."""

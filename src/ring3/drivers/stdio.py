@@ -60,6 +60,12 @@ def open_host(world: Any, host_fd: int) -> File:
 def open_device(world: Any, fd: int, flags: int, st: os.stat_result) -> File:
     """A terminal, one of the memory devices, or some device of the host."""
     if os.isatty(fd):
+        if hasattr(world.machine, "keyboard"):
+            from ring3.drivers.screen import screen_for
+
+            slave = screen_for(world, fd).stream(flags)
+            os.close(fd)
+            return slave
         from ring3.drivers.console import ConsoleFile, console_for
 
         console = console_for(world, fd)

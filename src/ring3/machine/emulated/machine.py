@@ -145,8 +145,8 @@ class EmulatedMachine:
             self.queue.append(v)
 
     def tick(self) -> None:
-        """The scheduler's tick: threads take turns."""
-        if self.queue:
+        """The scheduler's tick: threads take turns; the host's events (a ^C) get theirs, too."""
+        if self.queue or time.monotonic() >= self.harvest_at:
             self.need_resched = True
 
     def pick(self) -> EmulatedVehicle | None:
