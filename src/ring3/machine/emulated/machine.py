@@ -409,6 +409,7 @@ class EmulatedMachine:
         come first: then the host's time passes with it."""
         self.leave_cpu()
         board, clock = self.board, self.clock
+        self.traps.due_ns = 0
         if not self.processes:
             # No guest, no time: how long the host takes to bring the first one must not show.
             self.wait_for_host(IDLE_S)

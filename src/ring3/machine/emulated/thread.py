@@ -42,7 +42,7 @@ IOPL_MASK: Final = 0x3000
 class EmulatedProcess:
     """The vehicles of one guest process."""
 
-    __slots__ = ("barriers", "cpu_ns", "dead", "process", "system_ns", "vehicles")
+    __slots__ = ("barriers", "cpu_ns", "dead", "faults", "process", "system_ns", "vehicles")
 
     def __init__(self, process: Any) -> None:
         self.process = process
@@ -50,6 +50,8 @@ class EmulatedProcess:
         self.dead = False
         self.barriers = 0
         """membarrier(2) commands it registered for."""
+        self.faults = 0
+        """Page faults of its user code."""
         self.cpu_ns = 0
         """User time of threads that have ended, in virtual ns."""
         self.system_ns = 0
@@ -60,6 +62,7 @@ class EmulatedVehicle:
         "abi",
         "call_nr",
         "entry_page",
+        "frame_pa",
         "full_return",
         "image",
         "iopl",
@@ -91,6 +94,8 @@ class EmulatedVehicle:
         self.process = process
         self.space = space
         self.stack = stack
+        self.frame_pa = stack.top_pa - PT_REGS_SIZE
+        """Physical address of the pt_regs of its user code."""
         self.task: Any = None
         self.abi = "x86_64"
         """The program's interface; ``task.abi`` is that of the call under way."""
@@ -121,11 +126,6 @@ class EmulatedVehicle:
         self.system_ns = 0
 
     # --- where its user registers are ------------------------------------------------------------
-    @property
-    def frame_pa(self) -> int:
-        """Physical address of the pt_regs of its user code."""
-        return self.stack.top_pa - PT_REGS_SIZE
-
     def frame_field(self, name: str) -> int:
         at = self.frame_pa + 8 * INDEX[name]
         return int.from_bytes(self.machine.ram[at : at + 8], "little")

@@ -57,9 +57,10 @@ PF_WRITE, PF_USER, PF_FETCH = 2, 4, 16
 ORIG_RAX, RAX, RIP, CS, FLAGS = (INDEX[n] for n in ("orig_rax", "rax", "rip", "cs", "eflags"))
 ARGS_64 = tuple(INDEX[n] for n in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
 ARGS_32 = tuple(INDEX[n] for n in ("rbx", "rcx", "rdx", "rsi", "rdi", "rbp"))
-CALL_PORTS: Final = {
-    PORT_SYSCALL: "x86_64", PORT_SYSENTER: "i386", PORT_INT80: "i386", PORT_CALL_GATE: "i386",
-}  # fmt: skip
+CALL_PORTS: Final = frozenset((PORT_SYSCALL, PORT_SYSENTER, PORT_INT80, PORT_CALL_GATE))
+FRAME_WORDS: Final = FRAME.size // 8
+WORD: Final = (1 << 64) - 1
+FAR_NS: Final = 1 << 62
 MASK32: Final = 0xFFFFFFFF
 
 SIGNAL_OF: Final = {
@@ -99,6 +100,12 @@ class Traps:
         self.clock = machine.clock
         self.serve = machine.supervisor.serve
         self.seen_blocks = 0
+        self.words = self.ram.cast("Q")
+        self.schedule = machine.board.schedule
+        self.master = machine.board.controller.master
+        self.due_ns = 0
+        """Until then nothing happens on the board by itself (unless ``news`` says so)."""
+        self.seen_serial = -1
         self.routines = machine.hw.routines
         self.on_trap: Any = None
         """Called with (vehicle, port) at every entry from user mode (determinism checks)."""
@@ -107,27 +114,41 @@ class Traps:
     def run(self) -> int:
         """Run the CPU until it needs Python, delivering interrupts on the way; the port, or 0 when
         the time until the next event is over."""
-        engine, board = self.engine, self.board
-        board.advance()
-        vector = board.pending()
-        budget = None
-        if vector is not None:
-            if engine.can_interrupt():
-                engine.deliver_irq(board.acknowledge())
-            else:
-                budget = SHORT
-        if budget is None:
-            event = board.next_event_ns()
-            ahead = SHORT if event is None else (event - self.clock.monotonic_ns()) // BLOCK_NS
-            budget = max(ahead, 1)
-        engine.budget = budget
+        engine, clock = self.engine, self.clock
+        if clock.now_ns >= self.due_ns or self.news():
+            self.look_at_board()
         code = engine.run()
-        self.account()
+        blocks = engine.blocks
+        clock.now_ns += (blocks - self.seen_blocks) * BLOCK_NS
+        self.seen_blocks = blocks
         if code == EXIT_HYPERCALL:
             return engine.port
         if code == EXIT_BUDGET:
             return 0
         raise RuntimeError(f"the board is dead: {engine.failure or code}")
+
+    def news(self) -> bool:
+        """A device's request waits, or a deadline was set since the board was last looked at."""
+        return bool(
+            self.master.irr or self.clock.rearmed or self.schedule.serial != self.seen_serial
+        )
+
+    def look_at_board(self) -> None:
+        """Let the devices do what is due, deliver an interrupt if one can be, and set the budget
+        for the time until the next event."""
+        engine, board, clock = self.engine, self.board, self.clock
+        self.due_ns = 0
+        board.advance()
+        if board.pending() is not None:
+            if not engine.can_interrupt():
+                engine.budget = SHORT
+                return
+            engine.deliver_irq(board.acknowledge())
+        event = board.next_event_ns()
+        clock.rearmed = False
+        self.seen_serial = self.schedule.serial
+        self.due_ns = FAR_NS if event is None else event
+        engine.budget = max((self.due_ns - clock.now_ns) // BLOCK_NS, 1)
 
     def account(self) -> None:
         """Let virtual time pass for the blocks that ran."""
@@ -141,7 +162,8 @@ class Traps:
             v.space.activate()  # a copy for another process had its tables in use
         self.cpu.rax = int(v.full_return)
         v.full_return = False
-        before = self.clock.monotonic_ns()
+        clock = self.clock
+        before = clock.now_ns
         port = 0
         while not port:
             # Not back to the caller when only the budget is used up: the next time here sets RAX,
@@ -152,11 +174,11 @@ class Traps:
                 self.interrupt(v)
                 self.machine.softirqs.run_pending()
                 port = 0
-        v.user_ns += self.clock.monotonic_ns() - before
+        v.user_ns += clock.now_ns - before
         if port:
             self.trap(v, port)
             v.system_ns += TRAP_NS
-            self.clock.advance(TRAP_NS)
+            clock.now_ns += TRAP_NS
 
     def trap(self, v: EmulatedVehicle, port: int) -> None:
         """A trap of the current thread. Those from user mode end with bottom halves, the calls
@@ -177,18 +199,18 @@ class Traps:
                 machine.user_work(v)
 
     def system_call(self, v: EmulatedVehicle, port: int) -> None:
-        machine, task = self.machine, v.task
-        frame = FRAME.unpack_from(self.ram, v.frame_pa)
-        abi = CALL_PORTS[port]
+        machine, task, at = self.machine, v.task, v.frame_pa >> 3
+        words = self.words
         if self.on_trap is not None:
             self.on_trap(v, port)
-        if self.board.pending() is not None:
-            self.run_routine(v.space, "breathe")
+        if self.master.irr:
+            self.let_in(v)
+        frame = words[at : at + FRAME_WORDS].tolist()
         if port == PORT_SYSCALL or (port == PORT_CALL_GATE and v.abi == "x86_64"):
             abi, nr = "x86_64", frame[ORIG_RAX]
             args = [frame[i] for i in ARGS_64]
         else:
-            nr = frame[ORIG_RAX] & MASK32
+            abi, nr = "i386", frame[ORIG_RAX] & MASK32
             args = [frame[i] & MASK32 for i in ARGS_32]
             if port == PORT_SYSENTER and not self.land(v, args):
                 return
@@ -196,10 +218,16 @@ class Traps:
         if task.abi != abi:
             machine.set_abi(v, abi)
         result = self.serve(task, nr, args)
-        # What the call set going may be done already: a packet to ourselves arrives before the
-        # call is over.
-        self.let_in(v)
-        machine.settle(v, result)
+        if self.clock.now_ns >= self.due_ns or self.news():
+            # What the call set going may be done already: a packet to ourselves arrives before
+            # the call is over.
+            self.let_in(v)
+        if result.__class__ is int and abi == v.abi and v.state == "ready":
+            if task.fds.changes:
+                task.fds.changes.clear()
+            words[at + RAX] = result & WORD
+        else:
+            machine.settle(v, result)
 
     def land(self, v: EmulatedVehicle, args: list[int]) -> bool:
         """SYSENTER leaves no return address: the entry page has a landing place, and the sixth
@@ -234,6 +262,7 @@ class Traps:
             self.on_trap(v, PORT_EXCEPTION)
         if vector == PAGE_FAULT:
             address = cpu.cr2
+            v.process.faults += 1
             bad = self.page_fault(
                 v.space, address, bool(error & PF_WRITE), bool(error & PF_FETCH), error, 3
             )
@@ -305,6 +334,7 @@ class Traps:
         vector = cpu.rsi & 0xFF
         _, frame = self.frame_at(cpu.rsp)
         self.board.handle(vector)
+        self.due_ns = 0  # the timer is programmed anew once its interrupt was taken
         from_user = bool(frame[CS] & 3)
         if from_user and v is not None:
             v.call_nr = -1

@@ -30,6 +30,7 @@ class VirtualUsage:
         self.ru_stime = system / 1e9
         space = process.vehicles[0].space if process.vehicles else None
         self.ru_maxrss = space.peak_resident * 4 if space is not None else 0
-        self.ru_minflt = self.ru_majflt = 0
+        self.ru_minflt = process.faults
+        self.ru_majflt = 0
         self.ru_inblock = self.ru_oublock = 0
         self.ru_nvcsw = self.ru_nivcsw = 0
