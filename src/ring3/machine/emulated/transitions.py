@@ -272,15 +272,15 @@ class Transitions:
         gate = self._gate(vector, software, ext, cpl)
         old = cpu.registers() if self.probe is not None else None
         rsp = q[RSP]
-        switch = gate.dpl < cpl
-        top = self._stack_from_tss(gate.dpl, gate.ist, ext) if switch or gate.ist else rsp
+        switch = gate.dpl < cpl or gate.ist
+        top = self._stack_from_tss(gate.dpl, gate.ist, ext) if switch else rsp
         sp = top & ~15
         frame: tuple[int, ...] = (rip, d[CS_SELECTOR], flags, rsp, d[SS_SELECTOR])
         if error is not None:
             frame = (error, *frame)
         self._push(sp, frame)
         if switch:
-            # SS becomes a null selector whose RPL is the new CPL (6.14.4).
+            # SS becomes a null selector whose RPL is the new CPL (6.14.4, 6.14.5).
             cpu.b[CS_AND_SS] = gate.code_and_stack
         else:
             cpu.b[CS_ONLY] = gate.code
@@ -291,7 +291,7 @@ class Transitions:
         if old is not None and self.probe is not None:
             kind = "irq" if external else "int" if software else "exception"
             reads = [("IDT", q[IDT_BASE] + 16 * vector, gate.offset)]
-            if switch or gate.ist:
+            if switch:
                 name = f"TSS.IST{gate.ist}" if gate.ist else f"TSS.RSP{gate.dpl}"
                 reads.append((name, q[TR_BASE] + _stack_place(gate.dpl, gate.ist), top))
             writes = [(sp - 8 * (i + 1), word) for i, word in enumerate(reversed(frame))]
