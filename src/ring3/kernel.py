@@ -143,7 +143,7 @@ class Kernel:
         self.world.hostname = hostname.encode()
         self.supervision = Supervision(self.world)
         self.world.supervisor = self.supervision
-        self.default_limits = default_limits()
+        self.default_limits = default_limits(fixed=self.world.random.seeded)
         raise_own_limit()
         self.env = env
         my_uid, my_gid, my_groups = caller()
@@ -256,7 +256,8 @@ class Kernel:
         with self.lock:
             machine.release()
             for task in list(self.world.tasks.values()):
-                task.fds.release()
+                if hasattr(task, "fds"):  # else its birth failed half way
+                    task.fds.release()
             if self.world.ptys is not None:
                 self.world.ptys.close()
             self.view.close()
