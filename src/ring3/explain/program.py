@@ -155,7 +155,7 @@ def stale(tape: Tape) -> list[str]:
         if flags & O_CREAT or flags & O_TMPFILE == O_TMPFILE:
             return [
                 f"O_CREAT: the kernel takes the new file's permissions from {register}, "
-                f"which holds {value['mode']:#x} ({value['mode'] & 0o7777:#o}). It cannot know "
+                f"which holds {value['mode']:#x} (0{value['mode'] & 0o7777:o} in octal). It cannot know "
                 "whether the program meant that: open() in C has a third "
                 "argument only if somebody writes one."
             ]
