@@ -38,13 +38,10 @@ class BlockDevice:
         of its sectors already, so no other one may start."""
         self.mended = WaitQueue()
         self.changes = 0
-        self.requests = [0, 0, 0]
-        """How many of each operation, as /proc/diskstats counts."""
 
     def submit(
         self, operation: int, sector: int, regions: list[tuple[int, int]], piece: Piece
     ) -> None:
-        self.requests[operation] += 1
         self.disk.submit(self.disk.request(operation, sector, regions, piece.done))
 
     def lock_sectors(self) -> None:

@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from ring3.vfs.inode import Walker
 
 SECOND_NS = 1_000_000_000
-DEVICES = (
-    b"Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n"
-    b"128 ptm\n136 pts\n\nBlock devices:\n"
-)
 TTY_DRIVERS = (
     b"/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
     b"/dev/console         /dev/console    5       1 system:console\n"
@@ -141,10 +137,6 @@ def cmdline(world: World, who: Walker) -> bytes:
     return COMMAND_LINE
 
 
-def devices(world: World, who: Walker) -> bytes:
-    return DEVICES
-
-
 def tty_drivers(world: World, who: Walker) -> bytes:
     return TTY_DRIVERS
 
@@ -159,10 +151,6 @@ def execdomains(world: World, who: Walker) -> bytes:
 
 def filesystems(world: World, who: Walker) -> bytes:
     return b"".join(b"nodev\t%s\n" % name for name in FILESYSTEMS)
-
-
-def partitions(world: World, who: Walker) -> bytes:
-    return b"major minor  #blocks  name\n\n"
 
 
 def swaps(world: World, who: Walker) -> bytes:

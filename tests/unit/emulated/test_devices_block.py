@@ -339,7 +339,7 @@ def test_transfers_larger_than_a_piece(make: Any, monkeypatch: pytest.MonkeyPatc
     g.memory.map(BUF, 12 * PAGE)
     assert g.run(g.t, "pread64", fd, BUF, len(content), 0) == len(content)
     assert g.memory.load(BUF, len(content)) == content
-    assert g.device.requests[0] == 6
+    assert g.device.disk.done[0] == 6
 
 
 # --- without O_DIRECT ----------------------------------------------------------------------------
@@ -456,7 +456,7 @@ def test_requests_that_need_a_capability_and_unknown_ones(g: Guest) -> None:
     with pytest.raises(ENOTTY):
         g.run(g.t, "ioctl", fd, io.TCGETS, BUF)
     assert g.run(g.t, "ioctl", fd, io.BLKFLSBUF, 0) == 0
-    assert g.device.requests[2] == 1
+    assert g.device.disk.done[2] == 1
     g.t.cred.effective = 0
     with pytest.raises(EACCES):
         g.run(g.t, "ioctl", fd, io.BLKFLSBUF, 0)
@@ -489,7 +489,7 @@ def test_fsync_waits_for_the_drive(g: Guest) -> None:
     g.idle()
     assert finish(g.t) == 0
     assert g.run(g.t, "fdatasync", fd) == 0
-    assert g.device.requests[2] == 2
+    assert g.device.disk.done[2] == 2
 
 
 def test_mappings_are_told_of_writes_and_asked_before_reads(g: Guest) -> None:

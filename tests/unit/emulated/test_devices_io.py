@@ -108,7 +108,7 @@ def test_writes_reach_the_host_file_and_requests_keep_their_order(tmp_path: Path
     assert bench.done == [write, read, flush]
     assert bench.ram[PAGE : PAGE + 512] == b"W" * 512
     assert path.read_bytes() == image(8)[:1024] + b"W" * 512 + image(8)[1536:]
-    assert (disk.reads, disk.writes) == (1, 1)
+    assert (disk.done, disk.moved) == ([1, 1, 1], [1, 1, 0])
     bench.board.close()
 
 
@@ -143,6 +143,22 @@ def test_an_image_that_shrinks_is_an_error_of_that_request_only(tmp_path: Path) 
     bench.idle()
     assert ("shrunk" in bad.error, good.error) == (True, "")
     bench.board.close()
+
+
+def test_statistics_add_up() -> None:
+    bench = IoBench()
+    disk = bench.disk(image(4096))
+    for _ in range(20):
+        bench.submit(disk, READ, 8, (0, 32768))
+    bench.submit(disk, WRITE, 8, (0, 512))
+    assert disk.statistics()[8] == disk.in_flight == 21
+    bench.idle()
+    took = bench.clock.now // 1_000_000
+    numbers = disk.statistics()
+    assert len(numbers) == 17
+    assert numbers[:8] == (20, 0, 20 * 64, numbers[3], 1, 0, 1, took)
+    assert numbers[8:10] == (0, took)
+    assert numbers[3] > 5 * took, "they waited for each other"
 
 
 def test_code_behind_a_dma_write_is_told() -> None:

@@ -35,7 +35,7 @@ class Request:
     """One transfer. *regions*: (physical address, length) in order; their lengths add up to whole
     sectors. *done* is called with the request from the bottom half; ``error`` says how it went."""
 
-    __slots__ = ("done", "error", "moved", "operation", "regions", "sector")
+    __slots__ = ("began_ns", "done", "error", "moved", "operation", "regions", "sector")
 
     def __init__(
         self,
@@ -48,6 +48,8 @@ class Request:
         self.sector = sector
         self.regions = regions
         self.done = done
+        self.began_ns = 0
+        """When it was submitted."""
         self.moved = 0
         """Bytes transferred so far."""
         self.error = ""
@@ -59,8 +61,9 @@ class Disk:
     written there: code translated from those frames is stale."""
 
     __slots__ = (
-        "backing", "controller", "current", "dma_written", "finished", "name", "queue", "ram",
-        "reads", "region", "schedule", "sectors", "softirqs", "status", "writable", "writes",
+        "backing", "busy_ns", "busy_since", "controller", "current", "dma_written", "done",
+        "finished", "moved", "name", "queue", "ram", "region", "schedule", "sectors", "softirqs",
+        "spent_ns", "status", "writable",
     )  # fmt: skip
 
     def __init__(
@@ -90,8 +93,13 @@ class Disk:
         self.finished: list[Request] = []
         """Fetched, waiting for the bottom half."""
         self.dma_written: Callable[[int, int], None] | None = None
-        self.reads = self.writes = 0
-        """Sectors transferred, as /proc/diskstats counts."""
+        self.done = [0, 0, 0]
+        self.moved = [0, 0, 0]
+        self.spent_ns = [0, 0, 0]
+        """Requests completed, sectors transferred, time from submission to interrupt, by operation
+        (/proc/diskstats)."""
+        self.busy_ns = self.busy_since = 0
+        """For how long there was something to do, without the present time of that."""
 
     # --- the block layer's side ------------------------------------------------------------------
     def request(
@@ -105,6 +113,9 @@ class Disk:
 
     def submit(self, request: Request) -> None:
         """Enter *request* in the queue; the drive takes them in order."""
+        request.began_ns = self.schedule.now()
+        if not self.in_flight:
+            self.busy_since = request.began_ns
         self.queue.append(request)
         self._next()
 
@@ -170,11 +181,12 @@ class Disk:
         if request is None:
             return
         self.finished.append(request)
-        sectors = request.moved // SECTOR
-        if request.operation == WRITE:
-            self.writes += sectors
-        else:
-            self.reads += sectors
+        now, operation = self.schedule.now(), request.operation
+        self.done[operation] += 1
+        self.moved[operation] += request.moved // SECTOR
+        self.spent_ns[operation] += now - request.began_ns
+        if not self.in_flight:
+            self.busy_ns += now - self.busy_since
         self._next()
         self.softirqs.raise_softirq(BLOCK)
 
@@ -185,6 +197,24 @@ class Disk:
             request.done(request)
 
     @property
+    def in_flight(self) -> int:
+        """Requests that the drive has not finished, or whose interrupt was not served yet."""
+        return len(self.queue) + (self.current is not None) + (self.status is not None)
+
+    @property
     def busy(self) -> bool:
         """Whether a request is anywhere on its way."""
-        return bool(self.queue or self.current or self.status or self.finished)
+        return bool(self.in_flight or self.finished)
+
+    def statistics(self) -> tuple[int, ...]:
+        """The numbers of /proc/diskstats: for reads and for writes requests, merges, sectors and
+        ms; in flight, ms busy, ms of all; four for discards; flushes and their ms
+        (Documentation/admin-guide/iostats.rst)."""
+        busy = self.busy_ns + (self.schedule.now() - self.busy_since if self.in_flight else 0)
+        rows = [
+            (self.done[op], 0, self.moved[op], self.spent_ns[op] // 1_000_000)
+            for op in (READ, WRITE)
+        ]
+        busy_ms, all_ms = busy // 1_000_000, sum(self.spent_ns) // 1_000_000
+        flushes = self.done[FLUSH], self.spent_ns[FLUSH] // 1_000_000
+        return (*rows[0], *rows[1], self.in_flight, busy_ms, all_ms, 0, 0, 0, 0, *flushes)
