@@ -103,8 +103,7 @@ class Callbacks:
         if self.stepping and self._step_done(vector):
             return
         if cpu.is_software_interrupt:
-            end = cpu.next_rip
-            self._model.deliver(vector, software=True, rip=end, size=self._int_size(vector, end))
+            self._model.deliver(vector, software=True, rip=cpu.next_rip)
             return
         error = cpu.error_code if vector in HAS_ERROR else None
         if vector == PAGE_FAULT and error is not None and not error & _PF_USER and cpu.cpl == 3:
@@ -113,11 +112,6 @@ class Callbacks:
                 return
             error |= _PF_USER
         self._model.deliver(vector, error)
-
-    def _int_size(self, vector: int, end: int) -> int:
-        """Length of the INT instruction before *end*: INT3 and INTO have one byte, INT n two."""
-        short = {3: b"\xcc", 4: b"\xce"}.get(vector)
-        return 1 if short is not None and self._model.peek(end - 1, 1) == short else 2
 
     # --- far transfers within ring 3 --------------------------------------------------------------
     # RETF, IRET and far calls reach the user's stack as if they were supervisor accesses: the

@@ -82,10 +82,11 @@ class Fault(Exception):
 class Gate:
     """A decoded interrupt or trap gate together with its code segment."""
 
-    __slots__ = ("clears", "code", "code_and_stack", "dpl", "ist", "offset")
+    __slots__ = ("clears", "code", "code_and_stack", "dpl", "gate_dpl", "ist", "offset")
 
     def __init__(self, low: int, high: int, descriptor: int, dpl: int) -> None:
-        self.offset = low & 0xFFFF | (low >> 48) << 16 | high << 32
+        self.offset = low & 0xFFFF | (low >> 48) << 16 | (high & 0xFFFFFFFF) << 32
+        self.gate_dpl = low >> 45 & 3
         self.ist = low >> 32 & 7
         self.dpl = dpl
         """The CPL to run at."""
@@ -210,12 +211,11 @@ class Transitions:
         software: bool = False,
         external: bool = False,
         rip: int | None = None,
-        size: int = 0,
     ) -> None:
         """Deliver an event, with the rules for a fault during delivery (Vol. 3A, 6.15, Table 6-5).
 
-        *rip* is the address to return to (the current one unless given); *size* the length of an
-        INT instruction: a fault of its own returns to its begin.
+        *rip* is the address to return to, by default the current one; for an INT instruction it is
+        the next one's, but a fault of the INT itself returns to its begin.
         """
         cpu = self.cpu
         flags = cpu.rflags
@@ -224,6 +224,7 @@ class Transitions:
         if not software and not external and vector != DB:
             flags |= RF  # faults only: traps are DB, and BP and OF by software (Vol. 3B, 17.3.1.1)
         ext = 0 if software else 1
+        event = vector
         while True:
             try:
                 self._through_idt(vector, error, software, ext, rip, flags, external)
@@ -243,10 +244,15 @@ class Transitions:
                 else:
                     vector, error = second.vector, second.error
                 if software:
-                    rip -= size
+                    rip -= self._int_size(event, rip)
                     flags |= RF
                 software = external = False
                 ext = 1
+
+    def _int_size(self, vector: int, end: int) -> int:
+        """Length of the INT instruction before *end*: INT3 and INTO have one byte, INT n two."""
+        short = {BP: b"\xcc", OVERFLOW: b"\xce"}.get(vector)
+        return 1 if short is not None and self.peek(end - 1, 1) == short else 2
 
     def _through_idt(
         self,
@@ -298,19 +304,28 @@ class Transitions:
             self._tell(kind, vector, error, old, reads, writes)
 
     def _gate(self, vector: int, software: bool, ext: int, cpl: int) -> Gate:
-        """Read and check the gate for *vector* and its code segment.
+        """The gate for *vector* and its code segment, checked.
 
         Memory is read each time; what a gate and a descriptor of the same bits mean is remembered.
         """
         q = self.cpu.q
         d = self.cpu.d
-        index = vector * 8 + 2 + ext
         if vector * 16 + 15 > d[IDT_LIMIT]:
-            raise Fault(GP, index)
+            raise Fault(GP, vector * 8 + 2 + ext)
         low = self._word(q[IDT_BASE] + 16 * vector)
         high = self._word(q[IDT_BASE] + 16 * vector + 8)
-        kind = low >> 40 & 0x1F
-        if kind not in (segments.INTERRUPT_GATE, segments.TRAP_GATE):
+        selector = low >> 16 & 0xFFF8
+        if selector and selector + 7 <= d[GDT_LIMIT]:
+            gate = self._gates.get((low, high, self._word(q[GDT_BASE] + selector), cpl))
+            if gate is not None and (not software or gate.gate_dpl >= cpl):
+                return gate
+        return self._checked_gate(vector * 8 + 2 + ext, low, high, software, ext, cpl)
+
+    def _checked_gate(
+        self, index: int, low: int, high: int, software: bool, ext: int, cpl: int
+    ) -> Gate:
+        """Decode a gate met for the first time, or raise what is wrong with it."""
+        if low >> 40 & 0x1F not in (segments.INTERRUPT_GATE, segments.TRAP_GATE):
             raise Fault(GP, index)
         if software and (low >> 45 & 3) < cpl:
             raise Fault(GP, index)
@@ -319,23 +334,20 @@ class Transitions:
         selector = low >> 16 & 0xFFFF
         if not selector & 0xFFFC:
             raise Fault(GP, ext)
-        if selector & 4 or (selector & 0xFFF8) + 7 > d[GDT_LIMIT]:  # no LDT here
+        if selector & 4 or (selector & 0xFFF8) + 7 > self.cpu.d[GDT_LIMIT]:  # no LDT here
             raise Fault(GP, (selector & 0xFFFC) + ext)
-        descriptor = self._word(q[GDT_BASE] + (selector & 0xFFF8))
-        key = (low, high & 0xFFFFFFFF, descriptor, cpl)
-        gate = self._gates.get(key)
-        if gate is None:
-            dpl = _code_privilege(selector, descriptor, cpl, ext)
-            gate = self._gates[key] = Gate(low, key[1], descriptor, dpl)
+        descriptor = self._word(self.cpu.q[GDT_BASE] + (selector & 0xFFF8))
+        gate = Gate(low, high, descriptor, _code_privilege(selector, descriptor, cpl, ext))
+        self._gates[low, high, descriptor, cpl] = gate
         return gate
 
     def _word(self, address: int) -> int:
         """A 64-bit word by an implicit supervisor access."""
         place = address - DIRECT_MAP
-        if place & 7 or not 0 <= place < self._size:
-            place = self.physical(address, False)
-            return int.from_bytes(self.ram[place : place + 8], "little")
-        return self._words[place >> 3]
+        if 0 <= place < self._size and not place & 7:
+            return self._words[place >> 3]
+        place = self.physical(address, False)
+        return int.from_bytes(self.ram[place : place + 8], "little")
 
     def _stack_from_tss(self, dpl: int, ist: int, ext: int) -> int:
         q = self.cpu.q
