@@ -220,3 +220,25 @@ class World:
         """The processor, with *space* loaded."""
         space.activate()
         return self.cpu
+
+
+class Caller:
+    """A vehicle with a task, as far as memory calls look at it."""
+
+    def __init__(self, abi: str = "x86_64", root: bool = False) -> None:
+        self.task = self.cred = self
+        self.abi = abi
+        self.root = root
+
+    def capable(self, capability: int) -> bool:
+        return self.root
+
+
+def anonymous(w: World, addr: int, pages: int, prot: int = 3, flags: int = 0) -> int:
+    """Map private anonymous memory (MAP_PRIVATE | MAP_ANONYMOUS)."""
+    return w.space.map(None, addr, pages * PAGE, prot, 0x22 | flags, None, 0)
+
+
+def shape(w: World) -> list[tuple[int, int, str]]:
+    """The areas as (start, end, rights)."""
+    return [(a.start, a.end, a.prot) for a in w.space.areas() if a.name != b"[vsyscall]"]

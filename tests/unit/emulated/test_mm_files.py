@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from ring3.abi.errno import EACCES, EINVAL
-from ring3.abi.mman import MADV_REMOVE, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, MS_SYNC
+from ring3.abi.mman import (
+    MADV_REMOVE,
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_NORESERVE,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    MS_SYNC,
+)
 from ring3.abi.syscalls_x86_64 import NUMBERS
 from ring3.machine.emulated import physical as physical_room
 from ring3.machine.emulated.paging import FRAME
@@ -209,3 +217,32 @@ def test_reading_errors_are_bus_errors() -> None:
     with pytest.raises(Signal) as end:
         w.cpu.load(at)
     assert end.value.args[0] == ADRERR
+
+
+def test_a_file_larger_than_memory() -> None:
+    """Pages of mapped files go and come back; what was stored is not lost, nor what is pinned."""
+    w = World(FIRST // PAGE + 120)
+    content = Content(b"".join(b"%04d" % n * 1024 for n in range(300)))
+    at = w.space.map(None, 0, 300 * PAGE, 3, MAP_SHARED, FakeFile(content), 0)
+    cheap = MAP_PRIVATE | MAP_NORESERVE
+    private = w.space.map(None, 0, 300 * PAGE, 3, cheap, FakeFile(content), 0)
+    w.cpu.store(private + 7 * PAGE, b"own!")
+    pinned = w.space.pin_user_pages(at + 5 * PAGE, PAGE, True)
+    for n in range(300):
+        assert w.cpu.load(at + n * PAGE, 4) == b"%04d" % n
+        w.cpu.store(at + n * PAGE + 8, b"%04d" % (n + 1))
+    pinned.store(100, b"DMA")
+    child = w.space.fork()
+    for n in reversed(range(300)):
+        text = b"own!" if n == 7 else b"%04d" % n
+        assert w.on(child).load(private + n * PAGE, 4) == text
+        assert w.on(w.space).load(at + n * PAGE + 8, 4) == b"%04d" % (n + 1)
+    assert w.cpu.load(at + 5 * PAGE + 100, 3) == b"DMA"
+    pinned.release()
+    moved = w.space.remap(None, at, 300 * PAGE, 301 * PAGE, 1, 0)
+    assert w.cpu.load(moved + 299 * PAGE, 4) == b"0299"
+    child.drop()
+    w.space.drop()
+    assert content.data[5 * PAGE + 100 : 5 * PAGE + 103] == b"DMA"
+    assert all(content.data[n * PAGE + 8 : n * PAGE + 12] == b"%04d" % (n + 1) for n in range(300))
+    assert w.physical.frames.used - w.idle == len(content.mapping.frames)

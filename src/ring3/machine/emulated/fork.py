@@ -83,12 +83,15 @@ def copy_table(old: EmulatedSpace, new: EmulatedSpace, key: int) -> None:
 def copy_entries(old: EmulatedSpace, new: EmulatedSpace, key: int) -> None:
     """Copy a leaf table area by area."""
     low, high = key << LEAF_SHIFT, (key + 1) << LEAF_SHIFT
+    new.tables.leaf(key)
     for area in old.vmas.within(low, high):
         if area.flags & (DONTFORK | WIPEONFORK):
             continue
         start, end = max(low, area.start), min(high, area.end)
-        for va, entry in list(old.tables.entries(start, end)):
-            copy_entry(old, new, area, va, entry)
+        for va, _ in list(old.tables.entries(start, end)):
+            # Copying a pinned page may have reclaimed this one.
+            if entry := old.tables.get(va):
+                copy_entry(old, new, area, va, entry)
 
 
 def copy_entry(old: EmulatedSpace, new: EmulatedSpace, area: Vma, va: int, entry: int) -> None:

@@ -99,6 +99,10 @@ class Frames:
             self.ram[pa : pa + PAGE] = ZEROS
         return pa
 
+    def has_free(self) -> bool:
+        """Whether ``alloc`` succeeds without reclaiming."""
+        return bool(self.free) or self.next < self.end
+
     def hold(self, pa: int) -> None:
         """One more reference."""
         self.refs[pa >> SHIFT] += 1

@@ -13,7 +13,7 @@ from __future__ import annotations
 from ring3.abi.errno import Errno
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.machine.emulated.areas import SHARED, WRITE
-from ring3.machine.emulated.frames import SHIFT, ZEROS, NoMemory
+from ring3.machine.emulated.frames import SHIFT
 from ring3.machine.emulated.layout import PAGE
 from ring3.machine.emulated.paging import FRAME, NX, D, P, W
 
@@ -37,8 +37,8 @@ class PageCache:
     memory of *size* bytes that starts as zeros and lives as long as it is mapped."""
 
     __slots__ = (
-        "areas", "content", "dirty", "frames", "number", "permanent", "physical", "size", "stamp",
-        "writers",
+        "areas", "content", "dirty", "frames", "hand", "number", "permanent", "physical", "size",
+        "stamp", "writers",
     )  # fmt: skip
 
     def __init__(self, physical: Physical, content: FileContent | None, size: int = 0) -> None:
@@ -57,11 +57,15 @@ class PageCache:
         self.stamp: object = None
         """What ``content.stamp()`` was when a page was first kept."""
         self.permanent = False
+        self.hand = 0
+        """The page that reclaiming looks at next."""
 
     # --- areas -------------------------------------------------------------------------------
     def attach(self, area: Vma) -> None:
         if not self.areas:
             self.physical.idle.pop(self, None)
+            if self.content is not None:
+                self.physical.active[self] = None
             self.refresh()
         self.areas[area] = None
         if area.flags & SHARED and area.may & WRITE:
@@ -74,6 +78,7 @@ class PageCache:
             self.writers -= 1
         if self.areas or self.permanent:
             return
+        self.physical.active.pop(self, None)
         if self.content is None:
             self.drop_all()
             return
@@ -123,13 +128,10 @@ class PageCache:
         for at in range(index, last):
             if at in self.frames:
                 continue
+            if at > index and not physical.frames.has_free():
+                return  # nothing is reclaimed for what nobody has asked for
             part = data[(at - index) << SHIFT : (at - index + 1) << SHIFT]
-            try:
-                pa = physical.frames.alloc()
-            except NoMemory:
-                if at == index:
-                    raise
-                return
+            pa = physical.frames.alloc()
             physical.ram[pa : pa + PAGE] = part if len(part) == PAGE else part.ljust(PAGE, b"\0")
             self.frames[at] = pa
 
@@ -264,6 +266,3 @@ def cache_of(physical: Physical, content: FileContent) -> PageCache:
         mapping = PageCache(physical, content)
     found: PageCache = mapping
     return found
-
-
-__all__ = ["ZEROS", "BeyondEnd", "PageCache", "cache_of"]

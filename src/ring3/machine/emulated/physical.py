@@ -18,7 +18,8 @@ class Physical:
     """The board's memory. One per machine."""
 
     __slots__ = (
-        "board", "current", "entry_page", "frames", "idle", "kernel_root", "ram", "serial", "zero",
+        "active", "board", "current", "entry_page", "frames", "idle", "kernel_root", "ram",
+        "serial", "zero",
     )  # fmt: skip
 
     def __init__(self, board: Board, kernel_root: int, first: int = FIRST_FRAME) -> None:
@@ -35,6 +36,8 @@ class Physical:
         """The space whose tables the processor uses."""
         self.idle: dict[PageCache, None] = {}
         """Caches with pages that no area maps, the longest unused first."""
+        self.active: dict[PageCache, None] = {}
+        """Caches of files that some area maps, in the order in which that began."""
         self.entry_page: PageCache | None = None
         """The page of ring-3 code that i386 programs call to enter the kernel."""
         self.serial = 0
@@ -76,13 +79,15 @@ class Physical:
         cache.drop_all()
 
     def reclaim(self) -> bool:
-        """Give up pages that can be read again: those of files that nobody maps."""
+        """Give up pages that can be read again: of files that nobody maps first."""
         while self.idle:
             before = len(self.frames.free)
             self.forget_oldest()
             if len(self.frames.free) > before:
                 return True
-        return False
+        from ring3.machine.emulated.reclaim import reclaim_mapped
+
+        return reclaim_mapped(self)
 
     # --- accounts ----------------------------------------------------------------------------
     def meminfo(self) -> dict[str, int]:

@@ -143,9 +143,9 @@ def move(
 ) -> int:
     """Put [old, old + old_size) of *area* to *new*, pages and all, with *new_size* bytes."""
     tables = space.tables
-    pages = list(tables.entries(old, old + old_size))
-    for va, _ in pages:
+    for va, _ in list(tables.entries(old, old + old_size)):
         tables.leaf((va - old + new) >> LEAF_SHIFT)  # NoMemory, before anything changes
+    pages = list(tables.entries(old, old + old_size))
     target = area.part(old, old + old_size)
     target.start, target.end = new, new + new_size
     if area.cache is None and area.file is None and not area.anon:
