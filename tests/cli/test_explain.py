@@ -170,7 +170,7 @@ def test_the_ways_in_side_by_side(tmp_path: Path) -> None:
     assert [len(e["writes"]) for e in entries] == [0, 5, 4, 0, 5, 4]
     returns = [s["data"]["kind"] for s in steps(made, 8, "return")]
     assert returns == ["sysret", "iret", "retf", "sysexit", "iret", "retf"]
-    rows = data(made, 7, "cost")["rows"]
+    rows = data(made, 3, "cost")["rows"]
     assert all(row["us"] > 0 and row["blocks"] > 0 for row in rows)
     if HAS_TOOLS:
         assert all(40 < row["instructions"] < 70 for row in rows)

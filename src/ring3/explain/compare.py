@@ -165,7 +165,7 @@ def run(kernel: Kernel, path: str, data: bytes) -> int:
     write_program(kernel, path, data, open_at)
     guest = kernel.spawn([path], env={}, cwd="/", stdin=None, stdout=None, stderr=None)
     try:
-        return guest.wait(LONGEST_S)
+        return int(guest.wait(LONGEST_S))
     except TimeoutError:
         raise CannotCompare(f"{path} did not end within {LONGEST_S} s") from None
 

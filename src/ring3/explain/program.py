@@ -155,8 +155,8 @@ def stale(tape: Tape) -> list[str]:
         if flags & O_CREAT or flags & O_TMPFILE == O_TMPFILE:
             return [
                 f"O_CREAT: the kernel takes the new file's permissions from {register}, "
-                f"which holds {value['mode']:#x} (0{value['mode'] & 0o7777:o} in octal). It cannot know "
-                "whether the program meant that: open() in C has a third "
+                f"which holds {value['mode']:#x} (0{value['mode'] & 0o7777:o} in octal). It cannot "
+                "know whether the program meant that: open() in C has a third "
                 "argument only if somebody writes one."
             ]
         return [f"Without O_CREAT the kernel ignores mode: {register} holds whatever was there."]

@@ -19,14 +19,13 @@ IF = 1 << 9
 def steps(name: str, takes: list[Take]) -> list[Step]:
     """All steps: what each program executes, the tables, then each way by itself."""
     filmed = [take for take in takes if take.film is not None]
-    made = [programs(name, takes), conventions(filmed), loads(filmed), saves(filmed)]
+    made = [programs(name, takes), conventions(filmed), loads(filmed), saves(filmed), cost(filmed)]
     for take in filmed:
         assert take.film is not None
         for step in take.film.of(3, "entry"):
             made.append(Step(3, "entry", step_title(take, step), step.blocks, step.data))
-    made += [cost(filmed), returns(filmed)]
-    for take in filmed:
-        made.append(stub(take))
+    made += [stub(take) for take in filmed]
+    made.append(returns(filmed))
     for take in filmed:
         assert take.film is not None
         for step in take.film.of(8, "return"):
@@ -35,7 +34,7 @@ def steps(name: str, takes: list[Take]) -> list[Step]:
 
 
 def step_title(take: Take, step: Step) -> str:
-    return f"{step.title} ({take.way.bits}-bit code, {take.way.name})"
+    return f"{step.title} ({take.way.bits}-bit code)"
 
 
 def programs(name: str, takes: list[Take]) -> Step:
@@ -137,7 +136,7 @@ def cost(takes: list[Take]) -> Step:
         "arrival at the gate to the next, with the handler and the program's loop; the time is "
         "this host's, and most of it is the handler's and the emulation's."
     )
-    return Step(7, "cost", "What it costs", blocks, {"rows": data})
+    return Step(3, "cost", "What it costs", blocks, {"rows": data})
 
 
 def descriptors(entry: dict[str, Any]) -> list[Any]:
@@ -166,4 +165,4 @@ def stub(take: Take) -> Step:
         [film.line(f"{a:#x}", f"{raw[:23]:<23} {text}", "ran") for a, raw, text in lines],
     )  # fmt: skip
     data = {"way": take.way.key, "code": [list(each) for each in lines]}
-    return Step(7, "stub", f"{take.way.title}: the ring-0 code", blocks, data)
+    return Step(3, "stub", f"{take.way.title}: the ring-0 code", blocks, data)
