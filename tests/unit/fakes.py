@@ -106,6 +106,16 @@ class FakeVehicle:
         self.killed = True
 
 
+class FakeSpace:
+    """The address space of every task of a kitchen: one memory, no areas that a test did not add."""
+
+    def __init__(self, memory: FakeMemory) -> None:
+        self.memory = memory
+
+    def areas(self) -> list[Any]:
+        return []
+
+
 class FakeMachine:
     name = "fake"
 
@@ -120,6 +130,7 @@ class Kitchen:
         self.world = World()
         self.world.machine = FakeMachine(can_bind)  # type: ignore[assignment]
         self.memory = FakeMemory(word=word)
+        self.space = FakeSpace(self.memory)
         self.init = self.process(1, None)
         self.world.init = self.init
 
@@ -141,6 +152,7 @@ class Kitchen:
         task.abi = "x86_64" if self.memory.word == 64 else "i386"
         task.vehicle = FakeVehicle()  # type: ignore[assignment]
         task.memory = self.memory
+        task.space = self.space  # type: ignore[assignment]
         task.cred = Credentials()
         task.fs = FsContext(None, None)  # type: ignore[arg-type]
         task.fds = fds or FdTable()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import random
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -37,13 +36,6 @@ EDGES = [
     1 << 62,
     -4096,
 ]
-
-
-class Space:
-    """An address space that says nothing about sharing."""
-
-    def areas(self) -> list[Any]:
-        return []
 
 
 class Thrower:
@@ -84,7 +76,6 @@ def fresh(k: Kitchen, uid: int) -> Task:
     k.memory.next = min(k.memory.next, k.memory.base + (1 << 17))  # one stack serves all
     t = k.task()
     t.cred = Credentials(uid)
-    t.space = Space()  # type: ignore[assignment]
     SlowVehicle(k, t)
     t.fds.install(open_pidfd(t.process))
     return t

@@ -234,7 +234,7 @@ def test_a_dead_owner_of_an_inheriting_lock_hands_it_over(k: Kitchen) -> None:
     t, second = k.task(), k.task()
     robust(k, t, [t.tid], flags=1)
     (at,) = t_words[t.tid]
-    t.space = second.space = NoAreas()  # type: ignore[assignment]
+    t.space = second.space = NoAreas(k.memory)  # type: ignore[assignment]
     assert pi(second, at, f.FUTEX_LOCK_PI) == PARKED
     assert robust_exit(t) == []
     assert value(k, at) == second.tid | f.FUTEX_WAITERS | f.FUTEX_OWNER_DIED
@@ -242,6 +242,9 @@ def test_a_dead_owner_of_an_inheriting_lock_hands_it_over(k: Kitchen) -> None:
 
 
 class NoAreas:
+    def __init__(self, memory: object) -> None:
+        self.memory = memory
+
     def areas(self) -> list[object]:
         return [Private()]
 
