@@ -24,7 +24,6 @@ SOURCE = HERE.parent.parent / "src"
 EXPECTED_FILE = HERE / "expected_failures.toml"
 
 PROFILES = ("fast", "full")
-MACHINES = ("native",)
 CFLAGS = ("-O1", "-Wall", "-pthread", *os.environ.get("GUEST_CFLAGS", "").split())
 LIBS = ("-lrt", "-lutil")
 NOBODY = 65534

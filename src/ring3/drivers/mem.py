@@ -54,6 +54,10 @@ class MemDevice(File):
             fcntl.fcntl(self.fd, fcntl.F_SETFL, flags & O_NONBLOCK)
         self.flags = flags
 
+    @property
+    def swallows(self) -> bool:
+        return self.minor == NULL
+
     # --- data: none of these ever waits, but for random on a host that has just booted ----------
     def read(self, size: int) -> bytes:
         if self.minor == RANDOM:

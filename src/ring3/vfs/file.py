@@ -77,6 +77,11 @@ class File:
         self.followers: dict[Follower, None] | None = None
         """Told when the description goes. None until there is one."""
 
+    @property
+    def swallows(self) -> bool:
+        """What is written goes nowhere and is not even looked at (/dev/null)."""
+        return False
+
     def attach(self, place: Place) -> None:
         """The file was opened at *place*: its mount is in use until the last reference goes."""
         self.place = place
