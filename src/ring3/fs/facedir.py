@@ -78,6 +78,8 @@ class FaceDir(MemDir, Face):
             return self.iterate_mixed(lower)
         entries, white, number = self.entries, self.white, self.fs.number
         dev = lower.st.st_dev
+        if not entries and not white:
+            return self.fs.numbered(dev, self.list_below(lower))
         found = []
         left = dict(entries)
         for name, ino, mode in self.list_below(lower):

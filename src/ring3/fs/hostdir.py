@@ -89,7 +89,11 @@ class HostDir(HostInode):
         try:
             with os.scandir(fd) as entries:
                 found = [
-                    (e.name.encode(ENCODING, "surrogateescape"), e.inode(), kind_of(e))
+                    (
+                        e.name.encode(ENCODING, "surrogateescape"),
+                        e.inode(),
+                        S_IFREG if e.is_file(follow_symlinks=False) else kind_of(e),
+                    )
                     for e in entries
                 ]
             return sorted(found) if self.fs.in_order else found

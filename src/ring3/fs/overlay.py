@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ring3.fs.face import Face
     from ring3.fs.meminode import MemInode
     from ring3.fs.ownface import OwnFaceFile
-    from ring3.vfs.inode import Inode
+    from ring3.vfs.inode import Entry, Inode
     from ring3.vfs.mount import Filesystem
 
 FIRST_OWN_INO = 0xC000_0000
@@ -113,6 +113,15 @@ class OverlayFs(TmpFs):
             self.last_ino += 1
             given = self.numbers[dev, ino] = self.last_ino
         return given
+
+    def numbered(self, dev: int, entries: list[Entry]) -> list[Entry]:
+        """*entries* of a lower directory on *dev* with the numbers they have here."""
+        if dev != self.lower.main_dev:
+            return [(name, self.number(dev, ino), mode) for name, ino, mode in entries]
+        return [
+            each if each[1] < FIRST_OWN_INO else (each[0], self.number(dev, each[1]), each[2])
+            for each in entries
+        ]
 
     # --- what changed ------------------------------------------------------------------------
     def changes(self) -> Iterator[Change]:
