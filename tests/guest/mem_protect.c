@@ -234,3 +234,59 @@ BEHAVIOUR(code_made_at_run_time)
     CHECK(mprotect(m, page, PROT_READ | PROT_EXEC) == 0);
     say("second=%d", call());
 }
+
+/* mov $n,%eax; ret */
+static void answer(unsigned char *at, int n)
+{
+    unsigned char code[] = {0xb8, n, 0, 0, 0, 0xc3};
+    memcpy(at, code, sizeof code);
+}
+
+static int run(unsigned char *at)
+{
+    return ((int (*)(void))at)();
+}
+
+BEHAVIOUR(code_through_two_mappings)
+{
+    int fd = MUST(memfd_create("code", 0));
+    CHECK(ftruncate(fd, page) == 0);
+    unsigned char *w = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    unsigned char *x = mmap(NULL, page, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    unsigned char *own = mmap(NULL, page, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    for (int i = 1; i < 4; i++) {
+        answer(w, i);
+        say("%d: shared=%d private=%d", i, run(x), run(own));
+    }
+    pid_t pid = start();
+    if (pid == 0) {
+        answer(w, 9);
+        _exit(run(x));
+    }
+    SHOW("child", reap(pid));
+    say("after_child=%d", run(x));
+    CHECK(pwrite(fd, "\xb8\x0a\0\0\0\xc3", 6, 0) == 6);
+    say("after_write=%d", run(x));
+}
+
+BEHAVIOUR(code_that_arrives)
+{
+    int p[2];
+    unsigned char *m = mmap(NULL, page, PROT_READ | PROT_WRITE | PROT_EXEC,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(m != MAP_FAILED && pipe(p) == 0);
+    for (int i = 1; i < 4; i++) {
+        char code[] = {(char)0xb8, (char)(10 * i), 0, 0, 0, (char)0xc3};
+        CHECK(write(p[1], code, 6) == 6 && read(p[0], m, 6) == 6);
+        int arrived = run(m);
+        m[1]++;
+        say("%d: arrived=%d changed=%d", i, arrived, run(m));
+    }
+    pid_t pid = start();
+    if (pid == 0) {
+        m[1] = 77;
+        _exit(run(m));
+    }
+    SHOW("child", reap(pid));
+    say("parent=%d", run(m));
+}
