@@ -45,6 +45,8 @@ BLOCK_NS: Final = 2
 """Virtual time of one block of guest code (about five instructions)."""
 TRAP_NS: Final = 200
 """Virtual time of a way through the kernel."""
+IRQ_NS: Final = 500
+"""Virtual time of a top half."""
 SHORT: Final = 64
 """Blocks to run where an interrupt waits for interrupts to be enabled."""
 ROUTINE_ROOM: Final = 256
@@ -333,7 +335,14 @@ class Traps:
         cpu = self.cpu
         vector = cpu.rsi & 0xFF
         _, frame = self.frame_at(cpu.rsp)
-        self.board.handle(vector)
+        board = self.board
+        if board.interrupts.begin(vector):
+            # The top half takes its time, and until its EOI interrupts of higher priority nest.
+            self.clock.now_ns += IRQ_NS
+            board.advance()
+            if board.pending() is not None:
+                self.run_routine(None, "breathe")
+            board.interrupts.end(vector)
         self.due_ns = 0  # the timer is programmed anew once its interrupt was taken
         from_user = bool(frame[CS] & 3)
         if from_user and v is not None:
