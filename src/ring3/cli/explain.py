@@ -120,7 +120,7 @@ def film_program(command: ExplainCommand, words: list[str], selection: Selection
     options = command.guest
     try:
         kernel = options.make_kernel()
-    except (OSError, ValueError) as bad:
+    except (OSError, ValueError, ImportError) as bad:
         say(said_of(bad))
         return OWN_ERROR << 8
     recorder = Recorder(selection)

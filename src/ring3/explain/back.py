@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from ring3.explain.tape import Tape
 
 MAX_ERRNO = 4095
+ENDINGS = {
+    "execve": "The program that called is gone, and so is its stack: the new program starts at its "
+    "entry point, with all registers but the stack pointer 0.",
+    "execveat": "The program that called is gone: the new one starts at its entry point.",
+    "rt_sigreturn": "All registers, rax too, come from the frame that the signal's delivery left "
+    "on the stack: the program goes on where the signal had interrupted it.",
+    "sigreturn": "All registers come from the frame on the stack that the signal's delivery left.",
+}
+"""Calls that do not come back to their caller with a result."""
 WORD = (1 << 64) - 1
 RETURNS = {
     "sysret": "SYSRET loads rip from rcx and the flags from r11, and drops to CPL 3: no memory is "
@@ -125,6 +134,11 @@ def result(tape: Tape) -> Step:
         )
         return Step(
             8, "result", f"{register} = {value_} ({name})", film.text(told, tape.line), data
+        )
+    if tape.name in ENDINGS and value_ >= 0:
+        data.update(libc=None)
+        return Step(
+            8, "result", "Nobody sees a result", film.text(ENDINGS[tape.name], tape.line), data
         )
     if -MAX_ERRNO <= value_ < 0:
         name, said = NAMES.get(-value_, str(-value_)), strerror(-value_)

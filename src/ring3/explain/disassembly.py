@@ -14,6 +14,7 @@ BEFORE, AFTER = 8, 5
 FARTHEST = 160
 """Bytes before the trap that are shown at most."""
 USER32_CS = 0x23
+NEEDS_CAPSTONE = "Disassembly needs capstone: pip install 'ring3[explain]'."
 ENTRIES = {
     b"\x0f\x05": "SYSCALL",
     b"\x0f\x34": "SYSENTER",
@@ -57,9 +58,7 @@ def instructions(tape: Tape, symbols: Symbols) -> tuple[list[dict[str, Any]], st
     try:
         import capstone
     except ImportError:
-        raw = code[max(0, target - at - 16) : target - at + 16]
-        one = fact(max(at, target - 16), raw, "", "", target)
-        return [one], "disassembly needs capstone: pip install 'ring3[explain]'"
+        return only_bytes(tape, target), NEEDS_CAPSTONE
     mode = capstone.CS_MODE_32 if is_32bit(tape) else capstone.CS_MODE_64
     engine = capstone.Cs(capstone.CS_ARCH_X86, mode)
     if not at <= start <= target:
@@ -75,6 +74,23 @@ def instructions(tape: Tape, symbols: Symbols) -> tuple[list[dict[str, Any]], st
     if symbol is not None and symbol.size:
         chosen = [i for i in chosen if i["address"] < symbol.address + symbol.size]
     return chosen, ""
+
+
+def only_bytes(tape: Tape, target: int) -> list[dict[str, Any]]:
+    """The trap and eight bytes on each side of it, for want of a disassembler."""
+    at, code = tape.trap["code_at"], tape.trap["code"]
+    size = max(2, tape.trap["registers"].get("rip", 0) - target)
+    size = size if size < 16 else 2
+    name = trap_address(tape)[1].lower()
+    return [
+        fact(start, code[start - at : end - at], text, "", target)
+        for start, end, text in (
+            (max(at, target - 8), target, ""),
+            (target, target + size, name),
+            (target + size, target + size + 8, ""),
+        )
+        if end > start
+    ]
 
 
 def is_32bit(tape: Tape) -> bool:

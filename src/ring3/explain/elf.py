@@ -153,7 +153,7 @@ class Symbols:
         try:
             return ElfFile(name, data)
         except ImportError:
-            self.missing = "symbol names need pyelftools: pip install 'ring3[explain]'"
+            self.missing = "Symbol names need pyelftools: pip install 'ring3[explain]'."
         except ValueError:
             pass
         return None

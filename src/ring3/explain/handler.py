@@ -107,7 +107,7 @@ def shown(tape: Tape, run: Run) -> list[Step]:
 
 def outcome(tape: Tape, run: Run) -> str:
     if run.raised is not None and run.raised["type"] == "Park":
-        return "it has to wait"
+        return "it wants to wait"
     if run.raised is not None and (tape.result is None or tape.result < 0):
         return f"raises {run.raised['type']}"
     if run.returned and run.returned[:1].isalpha() and run.returned != "None":
@@ -190,6 +190,13 @@ def parked(tape: Tape, told: dict[str, Any]) -> list[Step]:
         f"{where} raised Park: the call waits {wait}. What stays of it is data, its number and "
         "registers; the thread's handler is gone from the Python stack, and other threads run."
     )
+    if told["refused"]:
+        said = (
+            f"{where} raised Park, but a signal is pending, and it may not wait any more. "
+            f"What becomes of the call: {told['restart']}."
+        )
+        title = "It may not wait: a signal is pending"
+        return [Step(7, "park", title, film.text(said), {**told, "source": text})]
     rows = [[queue] for queue in told["queues"]] or [["nothing but the time"]]
     blocks = film.text(opening) + film.listing("python", where, [film.line("", text, "raised")])
     blocks += film.table(["waits in"], rows)

@@ -78,7 +78,7 @@ def chain(tape: Tape, symbols: Symbols) -> Step:
         f"The chain ends with: {end}."
     )
     if not found:
-        told = f"The unwind tables do not help here: {end}."
+        told = f"The unwind tables do not help here: {end.rstrip('.')}."
     if guessed:
         told += (
             " Further words on the stack that point behind a call instruction are shown too: most "

@@ -224,8 +224,13 @@ class FilmedGate(Gate):
             return super().park(t, park)
         reel.lines.stop()
         reel.paused()
-        reel.tape.note("park", **describe_park(park, self.world))
-        return super().park(t, park)
+        told = describe_park(park, self.world)
+        reel.tape.note("park", **told, refused=False)
+        event = reel.tape.events[-1]
+        outcome = super().park(t, park)
+        if outcome is not None and event.name == "park":
+            event.data["refused"] = True
+        return outcome
 
     def again(self, t: Task) -> Result | None:
         reel = self.recorder.reels.get(t)

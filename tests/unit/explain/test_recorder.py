@@ -137,6 +137,7 @@ def test_parks_wakes_and_the_second_execution(scene: Scene) -> None:
     film = scene.film()
     kinds = [s.kind for s in film.of(7) if s.kind != "line"]
     assert kinds == ["handler", "park", "wake", "handler"]
+    assert only(film, 7, "park")["refused"] is False
     assert only(film, 7, "park")["queues"] == ["Pipe.readable"]
     assert "write" in str(only(film, 7, "wake")["by"])
     assert memory.get(buffer, 5) == b"hello"
