@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 
-PAUSES_S = (0.0005, 0.003, 0.01)
+PAUSES_S = (0.0005, 0.003, 0.01, 0.05)
 
 
 def children(pid: int) -> list[int]:
