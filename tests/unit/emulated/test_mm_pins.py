@@ -138,3 +138,15 @@ def test_a_bad_buffer_is_refused_whole() -> None:
     pinned = w.space.pin_user_pages(read_only, PAGE, False)
     assert w.space.tables.get(read_only) & FRAME == pinned.spans[0][0]
     pinned.release()
+
+
+def test_code_that_a_device_writes_over() -> None:
+    w, at = buffer()
+    w.space.protect(None, at, PAGE, 7)
+    w.cpu.store(at, b"old")
+    assert w.cpu.execute(at, 3) == b"old"
+    pinned = w.space.pin_user_pages(at, PAGE, True)
+    pa, offset, _ = pinned.spans[0]
+    w.physical.ram[pa + offset : pa + offset + 3] = b"new"
+    pinned.release()
+    assert w.cpu.execute(at, 3) == b"new"

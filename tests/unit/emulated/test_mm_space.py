@@ -146,7 +146,10 @@ def test_the_kernel_of_maps() -> None:
     assert names[shared][:2] == (b"/dev/zero (deleted)", True) and names[shared][2] > 0
     assert [name for name, _, _ in names.values()][-2:] == [b"[stack]", b"[vsyscall]"]
     child = w.space.fork()
-    assert names[shared][2] in [a.inode for a in child.areas()], "a futex there has one key"
+    mine, theirs = w.space.area_at(shared), child.area_at(shared)
+    assert mine is not None and theirs is not None, "a futex there has one key"
+    assert mine.content is theirs.content is not None and mine.inode == theirs.inode
+    assert w.space.area_at(0x5000) is None
 
 
 def test_remap_of_a_heap_of_pages() -> None:

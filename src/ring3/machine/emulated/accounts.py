@@ -55,6 +55,7 @@ def line_of(space: EmulatedSpace, vma: Vma) -> SpaceArea:
         vma.name or name_of(space, vma),
     )
     area.file, area.vma = vma.file, vma
+    area.content = vma.cache
     return area
 
 

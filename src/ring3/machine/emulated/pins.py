@@ -67,9 +67,12 @@ class Pinned:
         return bytes(found)
 
     def release(self) -> None:
-        """The transfer is over. Shared pages of files that it wrote to are to be written back."""
+        """The transfer is over. Shared pages of files that it wrote to are to be written back, and
+        code translated from what it wrote over is stale."""
         spans, self.spans = self.spans, []
         for (pa, _, _), page in zip(spans, self.pages, strict=True):
+            if self.write:
+                self.physical.frames.changed(pa, PAGE)
             if self.write and page is not None:
                 cache, index = page
                 if cache.content is not None and cache.frames.get(index) == pa:

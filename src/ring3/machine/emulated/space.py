@@ -92,6 +92,13 @@ class EmulatedSpace:
 
         return areas(self)
 
+    def area_at(self, addr: int) -> Area | None:
+        """The one of ``areas`` that *addr* lies in."""
+        from ring3.machine.emulated.accounts import line_of
+
+        vma = self.vmas.find(addr)
+        return None if vma is None else line_of(self, vma)
+
     def statm(self) -> tuple[int, ...]:
         """The seven numbers of /proc/PID/statm, in pages."""
         from ring3.machine.emulated.accounts import statm
