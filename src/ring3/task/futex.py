@@ -25,8 +25,9 @@ from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.core.park import RESTART_BLOCK, RESTART_SYS, Park, WaitQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from ring3.machine.base import AddressSpace, Area
     from ring3.task.task import Task
     from ring3.task.world import World
 
@@ -70,14 +71,21 @@ def key_of(t: Task, addr: int, private: bool) -> Key:
         raise EINVAL("futex word is not aligned")
     if private:
         return t.space.memory, addr
-    for area in t.space.areas():
-        if area.start <= addr < area.end:
-            if area.shared:
-                what = area.content or (area.device, area.inode or area.name)
-                return what, area.offset + addr - area.start
-            # Not the private key, though nobody else maps the word: FUT_OFF_MMSHARED.
-            return t.space, addr
-    raise EFAULT
+    area = area_at(t.space, addr)
+    if area is None:
+        raise EFAULT
+    if area.shared:
+        what = area.content or (area.device, area.inode or area.name)
+        return what, area.offset + addr - area.start
+    # Not the private key, though nobody else maps the word: FUT_OFF_MMSHARED.
+    return t.space, addr
+
+
+def area_at(space: AddressSpace, addr: int) -> Area | None:
+    find: Callable[[int], Area | None] | None = getattr(space, "area_at", None)
+    if find is not None:
+        return find(addr)
+    return next((a for a in space.areas() if a.start <= addr < a.end), None)
 
 
 def load_word(t: Task, addr: int) -> int:
