@@ -7,6 +7,7 @@ import pytest
 from ring3.machine.emulated import layout as at
 from tests.unit.emulated.cpu_board import (
     CODE,
+    CODE_PA,
     DATA,
     READONLY,
     TOP,
@@ -77,6 +78,44 @@ def test_full_return_restores_rcx_and_r11(board: CpuBoard) -> None:
     board.way_out(1)
     again = board.stop()
     assert (again.orig_rax, again.rbx) == (111, 222)
+
+
+@pytest.mark.parametrize("prefixes", ["40", "66", "f3", "66662e48", "65f26767674f", "66" * 12])
+def test_syscall_with_prefixes(board: CpuBoard, prefixes: str) -> None:
+    """SDM Vol. 2A, 2.1: up to 15 bytes. RCX is the next instruction's address all the same.
+
+    The engine adds the real length to the entry's address: a wrong guess would start ring 0 in the
+    middle of the stub, behind SWAPGS.
+    """
+    encoded = ", ".join(f"0x{byte:x}" for byte in bytes.fromhex(prefixes))
+    board.user(f"mov $7,%ebx; 1: .byte {encoded}; syscall; dec %ebx; jnz 1b; ud2")
+    end = CODE + 5 + len(prefixes) // 2 + 2
+    for turn in range(7):
+        stop = board.stop()
+        assert (stop.port, stop.rbx) == (at.PORT_SYSCALL, 7 - turn)
+        assert stop.rcx == stop.rip == end
+        assert board.cpu.gs_base == at.DIRECT_MAP + at.PERCPU_PA
+        board.way_out(0)
+    assert board.stop().vector == UD
+
+
+def test_sysenter_with_prefixes(board: CpuBoard) -> None:
+    board.user("mov %esp,%ebp; .byte 0x66,0x2e; sysenter", bits=32)
+    stop = board.stop()
+    assert (stop.port, stop.rsp) == (at.PORT_SYSENTER, READONLY)
+    assert board.cpu.gs_base == at.DIRECT_MAP + at.PERCPU_PA
+
+
+def test_changed_syscall_cannot_miss_swapgs(board: CpuBoard) -> None:
+    """A SYSCALL known as plain becomes a prefixed one, unnoticed: ring 0 still starts right."""
+    board.user("1: syscall; nop; nop; jmp 1b")
+    board.stop()
+    board.ram[CODE_PA : CODE_PA + 4] = b"\x66\x66\x0f\x05"
+    board.engine._board.invalidate(CODE_PA, 4096)  # the engine's part alone
+    board.way_out(0)
+    stop = board.stop()
+    assert (stop.port, stop.rsp, stop.frame) == (at.PORT_SYSCALL, READONLY, TOP - at.PT_REGS_SIZE)
+    assert board.cpu.gs_base == at.DIRECT_MAP + at.PERCPU_PA
 
 
 def test_syscall_without_efer_sce(board: CpuBoard) -> None:

@@ -193,7 +193,7 @@ class Board:
         Returns the cell of words that they share with Python.
         """
         code = self._code
-        cell = code.cell if code is not None else memoryview(bytearray(128)).cast("q")
+        cell = code.cell if code is not None else memoryview(bytearray(4096)).cast("q")
         cell[hooks.PORT] = -1
         u32, integer = hooks.U32, hooks.INT
         if code is None:

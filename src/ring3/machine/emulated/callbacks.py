@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from .board import Board
 
 _LOW32: Final = 0xFFFFFFFF
+_NOTHING: Final = memoryview(bytes(16 * hooks.PLAIN_ENTRIES)).cast("q")
+
+
+def _signed(word: int) -> int:
+    """A 64-bit word as the cell holds it."""
+    return word - (1 << 64) if word >> 63 else word
+
+
 _PF_PRESENT, _PF_USER = 1, 4
 _STEP, _STEP_TF, _STEP_IRET = 1, 2, 4
 """A step without SMAP is under way; TF was set anyway; the instruction is IRET."""
@@ -154,14 +162,33 @@ class Callbacks:
             self._cpu.forget_exception()
             self._model.deliver(UD)
 
+    # The engine adds the instruction's length, prefixes included, to what we leave in RIP.
+
     def _syscall(self, _uc: int, _user: int) -> None:
-        if not self._model.syscall():
+        q = self._q
+        cell = self.cell
+        rip = _signed(q[RIP])
+        space = _signed(self._cpu.cr3)
+        known = hooks.PLAIN + 2 * (rip % hooks.PLAIN_ENTRIES)
+        if cell[known] == rip and cell[known + 1] == space:
+            length = 2
+        else:
+            length = self._model.call_length()
+            if length == 2:
+                cell[known] = rip
+                cell[known + 1] = space
+        if not self._model.syscall(length):
             self._model.deliver(UD)
-        self._q[RIP] -= 2  # the engine adds the instruction's length
+        q[RIP] -= length
+
+    def forget_calls(self) -> None:
+        """Code may have changed: which SYSCALLs have no prefixes is to be looked up again."""
+        self.cell[hooks.PLAIN : hooks.PLAIN + 2 * hooks.PLAIN_ENTRIES] = _NOTHING
 
     def _sysenter(self, _uc: int, _user: int) -> None:
+        length = self._model.call_length()
         self._model.sysenter()
-        self._q[RIP] -= 2
+        self._q[RIP] -= length
 
     def _cpuid(self, _uc: int, _user: int) -> None:
         q = self._q

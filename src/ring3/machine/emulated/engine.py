@@ -215,6 +215,7 @@ class Engine:
         """
         self._push()
         self._board.invalidate(physical, size)
+        self._hooks.forget_calls()
 
     def map_kernel(self, address: int, physical: int) -> None:
         """Map a page of the kernel half, readable and writable in ring 0 (kernel stacks)."""

@@ -93,6 +93,12 @@
 /* ---- SYSCALL: rcx = rip, r11 = rflags, rsp still the user's ---------------------------------- */
 	.globl	entry_syscall
 entry_syscall:
+	/* The engine adds the instruction's length to the target, and a SYSCALL may carry prefixes. The
+	   model allows for them, but the machine code hook trusts its memory of plain ones: should that
+	   be wrong, ring 0 starts somewhere in here, never beyond SWAPGS. */
+	.rept	13
+	nop
+	.endr
 	swapgs
 	mov	%rsp, %gs:GS_SCRATCH
 	mov	%gs:GS_KSTACK, %rsp

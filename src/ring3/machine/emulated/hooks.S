@@ -12,6 +12,7 @@
 #define MODEL		72
 #define PROBED		80
 #define COMPUTE_FLAGS	88
+#define PLAIN		1024		/* 128 pairs (rip, CR3) of SYSCALLs without prefixes */
 
 #define EFER		0x7e000100
 #define STAR		0x7e000200
@@ -28,6 +29,7 @@
 #define S_HFLAGS	176
 #define S_CS		208
 #define S_SS		232
+#define S_CR3		448
 
 #define ARITHMETIC	0x8d5
 #define DF		0x400
@@ -96,7 +98,16 @@ syscall:
 	testb	$1, EFER(%rdx)			/* SCE */
 	jz	1f
 	testb	$0x80, S_HFLAGS+1(%rdx)		/* CS.L */
-	jnz	2f
+	jz	1f
+	mov	S_RIP(%rdx), %rax
+	mov	%eax, %ecx
+	and	$127, %ecx
+	shl	$4, %ecx
+	cmp	PLAIN(%rsi,%rcx), %rax
+	jne	1f
+	mov	S_CR3(%rdx), %rax
+	cmp	PLAIN+8(%rsi,%rcx), %rax
+	je	2f
 1:	jmp	*MODEL(%rsi)
 2:	push	%rbx
 	mov	%rdx, %rbx

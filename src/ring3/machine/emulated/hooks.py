@@ -56,6 +56,10 @@ PROBED: Final = 10
 COMPUTE_FLAGS: Final = 11
 """Address of QEMU's function for lazily kept flags."""
 
+PLAIN: Final = 128
+"""Where the table of known plain SYSCALLs begins: PLAIN_ENTRIES pairs (rip, CR3)."""
+PLAIN_ENTRIES: Final = 128
+
 _MARKS: Final = {"efer": 0x7E000100, "star": 0x7E000200, "lstar": 0x7E000300, "sfmask": 0x7E000400}
 
 

@@ -390,8 +390,16 @@ class Transitions:
 
     # --- SYSCALL and SYSENTER ---------------------------------------------------------------------
 
-    def syscall(self) -> bool:
-        """SYSCALL (Vol. 2B): False means #UD, with nothing changed.
+    def call_length(self) -> int:
+        """Length of the SYSCALL or SYSENTER at hand: two bytes and any prefixes before them."""
+        cpu = self.cpu
+        start = cpu.q[RIP] + cpu.segment(CS)[1]
+        prefixes = LEGACY_PREFIXES + (REX_PREFIXES if cpu.long_code else b"")
+        code = self.peek(start, 15)
+        return max(len(code) - len(code.lstrip(prefixes)), 0) + 2
+
+    def syscall(self, length: int = 2) -> bool:
+        """SYSCALL (Vol. 2B) of *length* bytes: False means #UD, with nothing changed.
 
         #UD unless in 64-bit mode with EFER.SCE; RCX = next RIP, R11 = RFLAGS, RIP = LSTAR, RFLAGS
         masked by SFMASK (and RF cleared), CS and SS flat from STAR[47:32], CPL 0. The stack pointer
@@ -405,7 +413,7 @@ class Transitions:
             return False
         before = cpu.registers() if self.probe is not None else None
         flags = cpu.rflags
-        q[RCX] = q[RIP] + 2
+        q[RCX] = q[RIP] + length
         q[R11] = flags & ~RF
         self._flat_segments(q[at.star] >> 32 & 0xFFFC)
         cpu.hflags = flags32 & ~(HF_CPL | HF_INHIBIT_IRQ | HF_ADDSEG) | HF_LONG
@@ -473,6 +481,8 @@ class Transitions:
         )
 
 
+LEGACY_PREFIXES: Final = bytes.fromhex("2e363e26646566 67 f2 f3")
+REX_PREFIXES: Final = bytes(range(0x40, 0x50))
 SFMASK: Final = 0x257FD5
 """What SYSCALL clears (Linux's syscall_init): CF PF AF ZF SF TF IF DF OF IOPL NT RF AC ID."""
 assert SFMASK & (IF | TF | AC | NT)
