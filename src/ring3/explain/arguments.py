@@ -7,6 +7,7 @@ it. What the kernel reads is decoded at entry, what it writes at exit.
 from __future__ import annotations
 
 from ring3.abi.hints import TYPE_CHECKING, Any
+from ring3.explain.looking import looking
 from ring3.explain.snapshot import ARGUMENTS
 from ring3.trace import plan as plans
 from ring3.trace.declared import declared, load_families, shape_of
@@ -30,7 +31,7 @@ class Decoding:
         style = Style()
         style.fds = 1
         self.frame = frame = Frame(task, style)
-        frame.memory = task.memory
+        frame.memory = looking(task)
         frame.abi = task.abi
         frame.word = 64 if task.abi == "x86_64" else 32
         frame.nr = nr

@@ -18,6 +18,15 @@ PAGE = 4096
 USER_END = 0x7FFFFFFFF000
 USER_END_32 = 0xFFFFE000
 MOST_PAGES = 16
+ROUTINES = {
+    "load": "copy_from_user",
+    "string": "copy_string_from_user, a page at a time",
+    "store": "copy_to_user",
+}
+WINDOW = (
+    ": ring-0 code that compares the address with the end of user space, does STAC (SMAP lets ring "
+    "0 at the program's pages), moves the bytes through the page tables, and does CLAC."
+)
 MOST_HARDWARE = 48
 """Steps of the hardware that a copy's data keep."""
 SHOWN_BYTES = 48
@@ -130,6 +139,8 @@ def copy(tape: Tape, chapter: int, number: int, event: Event, hardware: list[Eve
     blocks += film.table(["page", "bytes", "area", "access"], rows, bad)
     if len(pages) > MOST_PAGES:
         blocks += film.text(f"and {len(pages) - MOST_PAGES} pages more")
+    if any(e.data["name"] == "copy" for e in hardware):
+        blocks += film.text(ROUTINES[event.name] + WINDOW)
     blocks += walk_blocks(tape, hardware)
     return Step(chapter, f"copy_{'in' if way == 'from' else 'out'}", title, blocks, facts)
 

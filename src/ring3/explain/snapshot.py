@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ring3.abi.errno import EFAULT, Errno
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
+from ring3.explain.looking import looking
 from ring3.vfs.path import path_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ ARGUMENTS: Final = {
 
 def take(task: Task, nr: int, args: Sequence[int]) -> dict[str, Any]:
     """Everything that chapters 1 to 3 need."""
-    memory = task.memory
+    memory = looking(task)
     registers, how = user_registers(task, nr, args)
     areas = areas_of(task)
     rip, rsp = registers.get("rip", 0), registers.get("rsp", 0)
