@@ -247,6 +247,58 @@ def test_sysret_to_a_non_canonical_address(board: CpuBoard) -> None:
         assert after.frame == TOP - at.PT_REGS_SIZE
 
 
+@pytest.mark.parametrize(
+    ("register", "value", "error"),
+    [
+        ("cs", 0x1003, 0x1000),
+        ("cs", 3, 0),
+        ("cs", 0x2B, 0x28),
+        ("ss", 0x1003, 0x1000),
+        ("ss", 3, 0),
+    ],
+)
+def test_iret_to_a_bad_selector(board: CpuBoard, register: str, value: int, error: int) -> None:
+    """SDM Vol. 2A, IRET: #GP(selector), in ring 0; the stub makes the user's fault of it.
+
+    A program can ask for such a return (sigreturn); all its registers are as it asked.
+    """
+    board.user(f"{LOADED}; syscall; ud2")
+    stop = board.stop()
+    kept = stop.regs
+    board.set(stop, register, value)
+    board.way_out(1)
+    fault = board.stop()
+    assert (fault.port, fault.vector, fault.error) == (at.PORT_EXCEPTION, GP, error)
+    assert (fault.frame, fault.regs[register]) == (TOP - at.PT_REGS_SIZE, value)
+    names = [name for name in kept if name not in (register, "orig_rax")]
+    assert {name: fault.regs[name] for name in names} == {name: kept[name] for name in names}
+    assert board.cpu.gs_base == at.DIRECT_MAP + at.PERCPU_PA
+    board.set(fault, register, kept[register])
+    board.way_out(1)
+    assert board.stop().vector == UD
+
+
+@pytest.mark.parametrize("flags", [NT, TF, AC, DF, NT | TF | AC | DF])
+def test_entries_that_keep_the_flags(board: CpuBoard, flags: int) -> None:
+    """SDM Vol. 2B, SYSENTER; Vol. 2A, CALL: NT, TF, AC, DF are not cleared; the stubs do it.
+
+    With NT the way back by IRETQ would fault; with TF a #DB comes in ring 0 and ends there.
+    """
+    ways = ("mov %esp,%ebp; sysenter", f"lcall ${at.CALL_GATE},$0")
+    for way in ways:
+        board.user(f"pushf; orl ${flags:#x},(%esp); popf; {way}; .org 0x40; nop; ud2", bits=32)
+        stop = board.stop()
+        while stop.port == at.PORT_EXCEPTION and stop.vector == 1:
+            assert stop.cs & 3, "a step that ended in ring 0 reached Python"
+            board.way_out(1)
+            stop = board.stop()
+        assert stop.port in (at.PORT_SYSENTER, at.PORT_CALL_GATE)
+        assert not board.cpu.rflags & (NT | TF | AC | DF)
+        board.set(stop, "rip", CODE + 0x40)
+        board.way_out(1)
+        assert board.stop().vector in (UD, 1)
+
+
 def test_far_transfers_within_ring3(board: CpuBoard) -> None:
     """SDM Vol. 2, RET, IRET, CALL (far), same privilege: they use the user's stack.
 

@@ -19,6 +19,7 @@
 #define ENOSYS		38
 #define EFAULT		14
 #define IF		0x200
+#define TF		0x100
 
 #define PORT_SYSCALL	0x10
 #define PORT_SYSENTER	0x11
@@ -151,7 +152,8 @@ entry_sysenter:
 	push	%rbp
 	pushfq
 	orq	$IF, (%rsp)		/* SYSENTER cleared it; it was set, or nobody could come here */
-	clac
+	push	$2			/* it leaves NT, with which IRET faults, AC, TF, DF */
+	popfq
 	push	$USER32_CS
 	push	$0
 	push	%rax
@@ -192,8 +194,8 @@ entry_int80:
 	.globl	entry_call_gate
 entry_call_gate:
 	pushfq
-	cli
-	clac
+	push	$2			/* the gate leaves all flags: IF, AC, NT, TF, DF */
+	popfq
 	swapgs
 	push	%rax			/* rax flags rip cs rsp ss */
 	mov	8(%rsp), %rax
@@ -255,7 +257,20 @@ exception_\vector:
 .endm
 
 	EXCEPTION 0
-	EXCEPTION 1
+
+/* SYSENTER and the call gate do not clear TF: a single step may end in ring 0, where it is over. */
+	.globl	exception_1
+exception_1:
+	testb	$3, 8(%rsp)
+	jnz	1f
+	andq	$~TF, 16(%rsp)
+	iretq
+1:	push	$0
+	push	%rdi
+	push	%rsi
+	mov	$1, %esi
+	jmp	exception_common
+
 	EXCEPTION 2
 	EXCEPTION 3
 	EXCEPTION 4
@@ -287,7 +302,28 @@ exception_\vector:
 	EXCEPTION 30 1
 	EXCEPTION 31
 
+/* IRETQ to a selector that is none: the fault is the user's, as if its own next instruction had met it
+   (Linux's fixup_bad_iret). The frame that IRETQ could not use is pt_regs' upper end already; the
+   error code and what is pushed so far join it there. rsi rdi error rip cs flags rsp ss. */
+bad_iret:
+	swapgs
+	push	%rax
+	mov	56(%rsp), %rdi
+	mov	24(%rsp), %rax
+	mov	%rax, -8(%rdi)
+	mov	16(%rsp), %rax
+	mov	%rax, -16(%rdi)
+	mov	8(%rsp), %rax
+	mov	%rax, -24(%rdi)
+	pop	%rax
+	lea	-24(%rdi), %rsp
+	PUSH_BELOW_RSI
+	clac
+	jmp	4f
+
 exception_common:
+	cmpq	$way_out_iret, 24(%rsp)
+	je	bad_iret
 	PUSH_BELOW_RSI
 	clac
 	testb	$3, R_CS(%rsp)
