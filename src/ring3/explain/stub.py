@@ -64,6 +64,8 @@ class Stub:
         text = bytes(engine.ram[at : at + LONGEST])
         called = False
         for i in disassembler.disasm(text, start):
+            if i.mnemonic == "nop":
+                continue  # the landing place of SYSCALLs with prefixes: not part of the way
             self.instructions += 1
             self.lines.append((i.address, bytes(i.bytes).hex(" "), f"{i.mnemonic} {i.op_str}"))
             self.memory += accesses(i)
