@@ -182,3 +182,39 @@ print("bad", bad)
     done = ring3(image, "python3", "-c", program)
     assert done.stdout == "bad []\n", done.stderr
     assert os.path.getsize(image) == SECTORS * 512
+
+
+def test_mappings_show_what_calls_write_and_the_other_way_round(image: Path) -> None:
+    program = """
+import mmap, os, sys
+fd = os.open("/dev/vda", os.O_RDWR)
+m = mmap.mmap(fd, 65536)
+m[512:516] = b"ABCD"
+print(os.pread(fd, 4, 512))
+direct, b = os.open("/dev/vda", os.O_RDWR | os.O_DIRECT), mmap.mmap(-1, 4096)
+os.preadv(direct, [b], 0)
+print(b[512:516])
+b[0:4] = b"WXYZ"
+os.pwritev(direct, [b], 0)
+os.pwrite(fd, b"hello", 1021)
+print(m[0:4], m[512:516], m[1021:1026])
+m[2048:2052] = b"last"
+m.flush()
+sys.stdout.flush()
+os.sendfile(1, fd, 1021, 5)
+"""
+    done = ring3(image, "python3", "-c", program)
+    assert done.stdout == "b'ABCD'\nb'ABCD'\nb'WXYZ' b'ABCD' b'hello'\nhello", done.stderr
+    content = image.read_bytes()
+    assert [content[at : at + 4] for at in (0, 512, 1021, 2048)] == [
+        b"WXYZ", b"ABCD", b"hell", b"last",
+    ]  # fmt: skip
+
+
+def test_verify_leaves_the_image_alone_and_finds_no_difference(image: Path) -> None:
+    done = ring3(
+        image, "--verify", "dd", "if=/dev/zero", "of=/dev/vda", "count=3", "conv=fsync,notrunc"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "verified" in done.stderr
+    assert image.read_bytes() == numbered()

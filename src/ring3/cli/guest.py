@@ -206,9 +206,14 @@ class GuestOptions:
             os.path.commonpath((real, os.path.realpath(granted))) == os.path.realpath(granted)
             for granted in self.rw
         )
+        source: str | bytes = path
         try:
+            if self.verify and writable:
+                # What the first run writes must not be there in the second.
+                with open(path, "rb") as image:
+                    source = image.read()
             with kernel.lock:
-                attach_disk(kernel.world, path, writable, (kernel.uid, kernel.gid))
+                attach_disk(kernel.world, source, writable, (kernel.uid, kernel.gid))
         except BaseException:
             kernel.close()
             raise

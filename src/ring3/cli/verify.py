@@ -7,7 +7,9 @@ hashes in the same order; the first that differs is named.
 
 from __future__ import annotations
 
+import _thread
 import os
+import stat
 import zlib
 from array import array
 
@@ -93,17 +95,19 @@ def run_twice(options: GuestOptions, argv: list[str]) -> int:
     stdin = os.dup(0)
     try:
         status = with_stdin(stdin, options, argv, first)
-        silent = os.dup(1), os.dup(2)
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
+        kept = os.dup(1), os.dup(2)
+        one = sink_like(1)
+        sinks = one, one if same_file(1, 2) else sink_like(2)
+        for number, sink in zip((1, 2), sinks, strict=True):
+            os.dup2(sink, number)
+        for sink in set(sinks):
+            os.close(sink)
         try:
             with_stdin(stdin, options, argv, second)
         finally:
-            for number, kept in zip((1, 2), silent, strict=True):
-                os.dup2(kept, number)
-                os.close(kept)
-            os.close(nowhere)
+            for number, fd in zip((1, 2), kept, strict=True):
+                os.dup2(fd, number)
+                os.close(fd)
     finally:
         os.dup2(stdin, 0)
         os.close(stdin)
@@ -115,6 +119,51 @@ def run_twice(options: GuestOptions, argv: list[str]) -> int:
     say(f"  first run:  {first.describe(at)}")
     say(f"  second run: {second.describe(at)}")
     return DIFFERENT << 8
+
+
+def same_file(one: int, other: int) -> bool:
+    a, b = os.fstat(one), os.fstat(other)
+    return (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+
+
+def sink_like(fd: int) -> int:
+    """A descriptor of the same kind as *fd*, what is written to which nobody sees: programs look
+    at what they write to (a terminal, a file, a pipe) and behave accordingly."""
+    kind = stat.S_IFMT(os.fstat(fd).st_mode)
+    if kind == stat.S_IFREG:
+        import tempfile
+
+        with tempfile.TemporaryFile() as file:
+            return os.dup(file.fileno())
+    if kind == stat.S_IFIFO:
+        reader, sink = os.pipe()
+    elif os.isatty(fd):
+        reader, sink = terminal_like(fd)
+    else:
+        return os.open(os.devnull, os.O_RDWR)
+    _thread.start_new_thread(drain, (reader,))
+    return sink
+
+
+def terminal_like(fd: int) -> tuple[int, int]:
+    """A pseudo-terminal of *fd*'s settings and size: (master, slave)."""
+    import fcntl
+    import pty
+    import termios
+
+    master, slave = pty.openpty()
+    termios.tcsetattr(slave, termios.TCSANOW, termios.tcgetattr(fd))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8)))
+    return master, slave
+
+
+def drain(fd: int) -> None:
+    try:
+        while os.read(fd, 65536):
+            pass
+    except OSError:
+        pass  # a terminal's master, when its slave is closed
+    os.close(fd)
 
 
 def with_stdin(
