@@ -9,6 +9,7 @@ from tests.unit.emulated.cpu_board import (
     CODE,
     CODE_PA,
     DATA,
+    DATA_PA,
     READONLY,
     TOP,
     CpuBoard,
@@ -321,6 +322,27 @@ def test_far_transfers_within_ring3(board: CpuBoard) -> None:
     stop = board.stop()
     assert (stop.orig_rax, stop.rbx, stop.rsp, stop.r11) == (9, 5, READONLY, 0x283)
     assert board.cpu.hflags & 1 << 23, "SMAP is on again"
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_iret_does_not_lead_to_virtual_8086_mode(board: CpuBoard, bits: int) -> None:
+    """SDM Vol. 2A, IRET: in IA-32e mode VM in the popped flags has no effect.
+
+    The engine would enter that mode at CPL 3, with CS of the program's choice: the kernel would
+    take an exception there for one of its own.
+    """
+    push = "push" if bits == 32 else "sub $4,%rsp; movl"
+    to = "" if bits == 32 else ",(%rsp)"
+    selector = at.USER_CS if bits == 64 else at.USER32_CS
+    stack = f"{push} $0x2b{to}; {push} ${READONLY}{to};" if bits == 64 else ""
+    board.user(
+        f"{stack} {push} $0x20a03{to}; {push} ${selector}{to}; {push} $1f{to}; iretl; ud2;"
+        "1: mov $8,%ebx; int3", bits)  # fmt: skip
+    stop = board.stop()
+    assert (stop.vector, stop.rbx, stop.cs, stop.rsp) == (3, 8, selector, READONLY)
+    assert stop.eflags & 0x20A03 == 0xA03
+    frame = DATA_PA + 4096 - (12 if bits == 32 else 20)
+    assert board.ram[frame + 10] & 2, "the program's memory is as it was"
 
 
 def test_far_return_from_a_missing_stack_is_the_users_fault(board: CpuBoard) -> None:

@@ -12,8 +12,18 @@ from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from . import hooks
 from . import layout as at
 from .cpuid import cpuid
-from .image import HF_SMAP, RAX, RBX, RCX, RDX, RIP, TF
-from .transitions import DB, GP, HAS_ERROR, PAGE_FAULT, UD, Shutdown, Transitions
+from .image import CS, HF_SMAP, RAX, RBX, RCX, RDX, RIP, TF
+from .transitions import (
+    DB,
+    GP,
+    HAS_ERROR,
+    LEGACY_PREFIXES,
+    PAGE_FAULT,
+    REX_PREFIXES,
+    UD,
+    Shutdown,
+    Transitions,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +48,8 @@ class Callbacks:
     """The hooks of one board, and the little state they leave to ``Engine.run``."""
 
     __slots__ = (
-        "_board", "_cpu", "_model", "_q", "_tsc", "cell", "failure", "refused", "stepping",
+        "_board", "_cpu", "_hidden", "_model", "_q", "_ram", "_tsc", "cell", "failure", "refused",
+        "stepping",
     )  # fmt: skip
 
     def __init__(self, board: Board, model: Transitions, tsc: Callable[[], int]) -> None:
@@ -47,6 +58,8 @@ class Callbacks:
         self._q = board.cpu.q
         self._model = model
         self._tsc = tsc
+        self._ram = model.ram
+        self._hidden = -1
         self.failure = ""
         self.refused: bytes | None = None
         """The state at a refused IN or OUT, if the engine could only be stopped after its block."""
@@ -130,10 +143,30 @@ class Callbacks:
         cpu = self._cpu
         flags = cpu.rflags
         self.stepping = _STEP | (_STEP_TF if flags & TF else 0)
-        if self._model.peek(cpu.rip, 2).lstrip(b"\x48\x66")[:1] == b"\xcf":
+        start = cpu.rip + cpu.segment(CS)[1]
+        code = self._model.peek(start, 15)
+        opcode = code.lstrip(LEGACY_PREFIXES + (REX_PREFIXES if cpu.long_code else b""))[:1]
+        if opcode == b"\xcf":
             self.stepping |= _STEP_IRET
+            self._hide_vm(start)
         cpu.hflags &= ~HF_SMAP
         cpu.rflags = flags | TF
+
+    def _hide_vm(self, start: int) -> None:
+        """Clear VM in the flags that a 32-bit IRET at *start* will pop, for the time of the step.
+
+        In IA-32e mode the bit has no effect (SDM Vol. 2A, IRET); the engine would enter 8086 mode, in
+        which a selector says nothing about the privilege.
+        """
+        cpu = self._cpu
+        before = self._model.peek(start, 15).partition(b"\xcf")[0][-1:]
+        if cpu.long_code and b"\x48" <= before <= b"\x4f":
+            return  # REX.W: with 64-bit operands the engine does it right
+        top = cpu.rsp if cpu.long_code else cpu.rsp & _LOW32
+        place = self._model.translate(top + 8 + 2)  # the third byte of RFLAGS
+        if place >= 0 and self._ram[place] & 2:
+            self._hidden = place
+            self._ram[place] &= ~2
 
     def step_undo(self) -> int:
         """End the step: SMAP is on again. What ``stepping`` was."""
@@ -141,6 +174,9 @@ class Callbacks:
         state = self.stepping
         self.stepping = 0
         cpu.hflags |= HF_SMAP
+        if self._hidden >= 0:
+            self._ram[self._hidden] |= 2
+            self._hidden = -1
         return state
 
     def step_abandon(self) -> None:

@@ -134,6 +134,7 @@ return_sysret:
 	pop	%rdi
 	mov	8(%rsp), %rcx
 	mov	24(%rsp), %r11
+	btr	$17, %r11		/* VM: the engine's SYSRET would take it */
 	mov	32(%rsp), %rsp
 	swapgs
 	.globl	way_out_sysret

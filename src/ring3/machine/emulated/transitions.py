@@ -181,22 +181,27 @@ class Transitions:
             self._kernel_pages[page] = table
         return table | address & 0xFFF
 
+    def translate(self, address: int) -> int:
+        """Where *address* lies in RAM, whatever the rights, or -1."""
+        table: int = self.cpu.cr3 & _FRAME
+        for shift in (39, 30, 21, 12):
+            entry = self._words[table + 8 * (address >> shift & 511) >> 3]
+            if not entry & _PRESENT:
+                return -1
+            table = entry & _FRAME
+            if entry & _LARGE and shift > 12:
+                table += address & (1 << shift) - 1 & ~0xFFF
+                break
+        return table | address & 0xFFF
+
     def peek(self, address: int, size: int) -> bytes:
         """Memory as a debugger sees it, without rights; short where nothing is mapped."""
         out = bytearray()
         while len(out) < size:
-            table: int = self.cpu.cr3 & _FRAME
-            for shift in (39, 30, 21, 12):
-                place = table + 8 * (address >> shift & 511)
-                entry = int.from_bytes(self.ram[place : place + 8], "little")
-                if not entry & _PRESENT:
-                    return bytes(out)
-                table = entry & _FRAME
-                if entry & _LARGE and shift > 12:
-                    table += address & (1 << shift) - 1 & ~0xFFF
-                    break
-            start = table | address & 0xFFF
-            part = self.ram[start : min(start + size - len(out), table + 0x1000)]
+            start = self.translate(address)
+            if start < 0:
+                break
+            part = self.ram[start : min(start + size - len(out), (start | 0xFFF) + 1)]
             out += part
             address += len(part)
         return bytes(out)
