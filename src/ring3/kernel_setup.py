@@ -249,8 +249,16 @@ def register_openers(world: World) -> None:
 
 def build_view(kernel: Kernel, root: str | None, rw: Sequence[str], ro: Sequence[str]) -> View:
     """The file tree of the world's first programs."""
+    from ring3.vfs import filesystem
+    from ring3.vfs.inode import host_clock
     from ring3.view import default_view
 
-    view = default_view(kernel.world, root, rw, ro, kernel.cwd, kernel.uid, kernel.gid)
+    world = kernel.world
+    if world.forced_own:
+        filesystem.clock_of_new = world.clock.realtime_ns
+    try:
+        view = default_view(world, root, rw, ro, kernel.cwd, kernel.uid, kernel.gid)
+    finally:
+        filesystem.clock_of_new = host_clock
     kernel.world.mounts = view.table
     return view

@@ -107,7 +107,7 @@ class FakeVehicle:
 
 
 class FakeSpace:
-    """The address space of every task of a kitchen: one memory, no areas that a test did not add."""
+    """The address space of every task of a kitchen: one memory, no areas."""
 
     def __init__(self, memory: FakeMemory) -> None:
         self.memory = memory

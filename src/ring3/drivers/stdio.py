@@ -46,7 +46,12 @@ def open_host(world: Any, host_fd: int) -> File:
         from ring3.ipc.hostpipe import HostPipeEnd
         from ring3.ipc.pipe import PipeName
 
-        return HostPipeEnd(world.reactor, fd, flags, PipeName(st.st_uid, st.st_gid))
+        name = PipeName(st.st_uid, st.st_gid)
+        if world.random.seeded and flags & O_ACCMODE == os.O_WRONLY:
+            from ring3.drivers.patient import PatientPipe
+
+            return PatientPipe(world.reactor, fd, flags, name)
+        return HostPipeEnd(world.reactor, fd, flags, name)
     if kind == stat.S_IFREG:
         return open_regular(fd, flags)
     from ring3.drivers.hostsocket import HostSocket

@@ -76,7 +76,7 @@ class HostFs(Filesystem):
         self.readonly = not writable
         self.writable = writable
         self.in_order = False
-        """Directories are listed by name, not in the host's order."""
+        """Directories are listed by name, not in the host's order; what was read does not show."""
         if not writable:
             self.why = f"granted read-only: add --rw {os.fsdecode(self.path)}"
         self.known: WeakTable[tuple[int, int], HostInode] = WeakTable()

@@ -109,9 +109,12 @@ class HostInode(Inode):
 
     def stat(self) -> Stat:
         st = self.st
+        # Where runs are to be the same, that an earlier one read the file must not show.
+        still = self.fs.in_order and self.fs.readonly
+        atime_ns = st.st_mtime_ns if still else st.st_atime_ns
         return Stat(
             st.st_dev, st.st_ino, st.st_mode, self.nlink, st.st_uid, st.st_gid, st.st_rdev,
-            st.st_size, st.st_blocks, st.st_atime_ns, st.st_mtime_ns, st.st_ctime_ns, st.st_blksize,
+            st.st_size, st.st_blocks, atime_ns, st.st_mtime_ns, st.st_ctime_ns, st.st_blksize,
         )  # fmt: skip
 
     def birth_time_ns(self) -> int | None:

@@ -140,6 +140,11 @@ class OverlayFs(TmpFs):
         st = self.lower.statfs()
         st.type = self.magic
         st.fsid = self.dev
+        if self.own_content:
+            # What is free on the host changes from one moment to the next.
+            used = -(-self.used // st.bsize)
+            st.bfree = st.bavail = max(0, st.blocks // 2 - used)
+            st.ffree = max(0, st.files // 2 - self.inodes)
         return st
 
     def options(self) -> str:

@@ -181,7 +181,7 @@ def bury(t: Task, addr: int, inheriting: bool, pending: bool, wakes: list[int]) 
     if word & FUTEX_TID_MASK != t.tid:
         return
     if inheriting:
-        for key in {key_of(t, addr, True), key_of(t, addr, False)}:
+        for key in (key_of(t, addr, True), key_of(t, addr, False)):
             if futexes(t.world).waiting(key):
                 hand_over(t, addr, key, FUTEX_OWNER_DIED)
                 return

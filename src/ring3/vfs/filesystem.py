@@ -62,6 +62,10 @@ def restart() -> None:
     _next_minor = FIRST_MINOR
 
 
+clock_of_new: Callable[[], int] = host_clock
+"""What filesystems made now take their stamps from: a world being put together sets it."""
+
+
 class Filesystem:
     """One tree of files (Linux's superblock)."""
 
@@ -84,7 +88,7 @@ class Filesystem:
         self.mounts = 0
         """Mounts that show this tree."""
 
-        self.now_ns: Callable[[], int] = host_clock
+        self.now_ns: Callable[[], int] = clock_of_new
         """The time new stamps get (``use_clock``)."""
 
     def use_clock(self, clock: Callable[[], int]) -> None:
