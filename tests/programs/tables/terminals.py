@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from tests.programs.case import Case
 
@@ -13,15 +14,29 @@ def plain(text: str) -> str:
     return re.sub(r"\[(\d+)\] \d+", r"[\1] PID", text)
 
 
-def typed(name: str, *steps: tuple[str, str], argv: tuple[str, ...] = ()) -> Case:
+def one_line_after_interrupt(text: str) -> str:
+    """Drop the second newline after ^C: bash prints it if it finds the whole pipeline dead at its
+    first look, which the host itself does in 26 of 60 runs under load and in 0 of 25 without."""
+    return plain(text).replace("^C\n\n", "^C\n")
+
+
+Normalise = Callable[[str], str]
+
+
+def typed(
+    name: str,
+    *steps: tuple[str, str],
+    argv: tuple[str, ...] = (),
+    normalise: Normalise = plain,
+) -> Case:
     """Make a case of typing at an interactive bash; its prompt is `R3> `."""
     start = argv or ("bash", "--norc", "--noprofile", "-i")
-    return Case(f"tty: {name}", start, terminal=steps, normalise=plain, timeout_s=20)
+    return Case(f"tty: {name}", start, terminal=steps, normalise=normalise, timeout_s=20)
 
 
-def bash(name: str, *steps: tuple[str, str]) -> Case:
+def bash(name: str, *steps: tuple[str, str], normalise: Normalise = plain) -> Case:
     """Make a case of typing into an interactive bash; each step waits for its text first."""
-    return typed(f"bash, {name}", *steps, ("R3> ", "exit 5\r"))
+    return typed(f"bash, {name}", *steps, ("R3> ", "exit 5\r"), normalise=normalise)
 
 
 # Says when it runs: a key that comes before the shell has started its job goes to the shell.
@@ -57,6 +72,7 @@ CASES: list[Case] = [
         "pipeline interrupted",
         ("R3> ", "sleep 29 | sh -c 'echo go; exec sleep 30' > /dev/tty; echo status $?\r"),
         ("\r\ngo\r\n", "\x03"),
+        normalise=one_line_after_interrupt,
     ),
     typed("is a terminal", argv=("sh", "-c", "test -t 0 && test -t 1 && test -t 2 && echo yes")),
     typed("stty -a", argv=("stty", "-a")),
