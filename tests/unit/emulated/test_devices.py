@@ -204,6 +204,19 @@ def test_handlers_are_counted_nested_and_shared() -> None:
     assert board.controller.in_service() == []
 
 
+def test_a_bug_in_a_top_half_does_not_leave_its_line_in_service() -> None:
+    bench = Bench()
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    bench.board.interrupts.attach(3, "broken", broken)
+    bench.board.controller.request(3)
+    with pytest.raises(ZeroDivisionError):
+        bench.board.handle(bench.board.acknowledge())
+    assert (bench.board.controller.in_service(), bench.board.interrupts.depth) == ([], 0)
+
+
 def test_spurious_interrupts_are_errors_and_serve_nobody() -> None:
     bench = Bench()
     served: list[int] = []

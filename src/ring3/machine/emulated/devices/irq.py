@@ -65,8 +65,12 @@ class Interrupts:
         self.counts[irq] += 1
         self.depth += 1
         self.deepest = max(self.deepest, self.depth)
-        for action in self.actions[irq]:
-            action.handler()
+        try:
+            for action in self.actions[irq]:
+                action.handler()
+        except BaseException:
+            self.end(vector)  # a bug in one top half is not to hold back all other interrupts
+            raise
         return True
 
     def end(self, vector: int) -> None:
