@@ -51,6 +51,7 @@ class Hardware:
     def detach(self) -> None:
         if self.machine is not None:
             self.machine.probe = None
+            self.machine = None
 
     def ours(self) -> Quiet:
         return Quiet(self)

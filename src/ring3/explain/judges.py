@@ -27,13 +27,14 @@ def judges(tape: Tape) -> list[Step]:
     asked = [event.data for event in tape.named("judge")]
     verdict = next((event.data for event in tape.named("verdict")), None)
     final = verdict is not None and verdict["final"]
-    rows = [
-        [n, told["role"], told["who"], spoken(told["verdict"], told["role"])]
-        for n, told in enumerate(asked, 1)
-    ]
+    value = verdict["verdict"] if verdict is not None else None
     decided = final and not any(told["verdict"] is not None for told in asked)
+    rows = [
+        [n, told["role"], told["who"],
+         spoken(value if decided and told["role"] == "seccomp" else told["verdict"], told["role"])]
+        for n, told in enumerate(asked, 1)
+    ]  # fmt: skip
     if final:
-        value = verdict["verdict"] if verdict is not None else None
         by = "the thread's seccomp filters" if decided else "the filter above"
         told = (
             f"The verdict of {by} is the call's result"
@@ -55,8 +56,6 @@ def judges(tape: Tape) -> list[Step]:
 def spoken(verdict: int | None, role: str = "filter") -> str:
     if role == "observer":
         return "only looks on"
-    if role == "seccomp":
-        return "asked first"
     if verdict is None:
         return "let it go on"
     if -4095 <= verdict < 0:

@@ -97,6 +97,8 @@ class Recorder:
         if t in self.reels:
             self.finish(t)  # it is in user mode long since
         if self.chosen:
+            if not self.reels:
+                self.hardware.detach()  # the film is made: let the machine run at full speed
             return None
         if self.selection.fits(name, nr):
             self.matched += 1
@@ -206,7 +208,12 @@ class FilmedGate(Gate):
             if observer is not self.recorder:
                 tape.note("judge", role="observer", who=called(observer), verdict=None)
         if t.seccomp is not None:
-            tape.note("judge", role="seccomp", who="the thread's own filters", verdict=None)
+            tape.note(
+                "judge",
+                role="seccomp",
+                who=f"the thread's own filters ({t.seccomp.count or 'strict mode'})",
+                verdict=None,
+            )
         filters, self.filters = self.filters, [noted(tape, f) for f in self.filters]
         try:
             verdict = super().before(t, nr, args)
