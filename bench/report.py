@@ -59,7 +59,9 @@ def ratio(samples: Samples, row: str, ours: str, theirs: str) -> float | None:
 def overheads(samples: Samples, row: str, ours: str, theirs: str) -> float | None:
     """Give the overhead of *ours* relative to that of *theirs*."""
     mine, others = overhead(samples, row, ours), overhead(samples, row, theirs)
-    return mine / max(others, 1.0) if mine is not None and others is not None else None
+    if mine is None or others is None or others <= 0:
+        return None  # a median below native's: the machine was too busy to tell
+    return mine / others
 
 
 def beyond_start_ms(samples: Samples) -> float | None:

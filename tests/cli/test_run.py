@@ -140,3 +140,8 @@ def alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
+
+
+def test_guests_see_all_cpus_though_they_share_one(tmp_path: Path) -> None:
+    done = ring3("run", "nproc", cwd=tmp_path)
+    assert int(done.stdout) == len(os.sched_getaffinity(0))

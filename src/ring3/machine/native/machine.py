@@ -83,6 +83,8 @@ class NativeMachine:
         self.bindings = Bindings(self, profile)
         self.doorbells = Doorbells(self)
         self.pinning = Pinning(self)
+        self.cpu_set = sum(1 << cpu for cpu in self.pinning.cpus)
+        """The CPUs that guests are told of, wherever they are pinned to."""
         self.closing = False
         self.failure: Exception | None = None
 

@@ -12,6 +12,7 @@ import os
 import time
 
 from ring3.abi.hints import TYPE_CHECKING
+from ring3.machine.native.usage import stat_fields
 
 if TYPE_CHECKING:
     from ring3.machine.native.machine import NativeMachine
@@ -30,7 +31,8 @@ class Pinning:
     def __init__(self, machine: NativeMachine) -> None:
         self.machine = machine
         self.cpus = os.sched_getaffinity(0)
-        self.one = {sorted(self.cpus)[os.urandom(1)[0] % len(self.cpus)]}
+        self.one: set[int] = set()
+        """The CPU for everybody."""
         self.pinned = False
         self.thread = 0
         """The thread that serves traps."""
@@ -44,6 +46,8 @@ class Pinning:
         """Pin from the first trap on (called on the serving thread *thread*)."""
         self.thread = thread
         if self.useful:
+            # The scheduler has put us where there was room.
+            self.one = {current_cpu()} & self.cpus or {min(self.cpus)}
             self.move(self.one)
 
     def move(self, cpus: set[int]) -> None:
@@ -89,6 +93,12 @@ class Pinning:
                 self.move(self.one)
         else:
             self.roomy = 0
+
+
+def current_cpu() -> int:
+    """The CPU that this thread runs on; -1 if the host does not tell."""
+    fields = stat_fields("/proc/thread-self/stat")
+    return int(fields[36]) if fields else -1
 
 
 def process_ns(pid: int) -> int:
