@@ -107,6 +107,13 @@ def test_sysenter_with_prefixes(board: CpuBoard) -> None:
     assert board.cpu.gs_base == at.DIRECT_MAP + at.PERCPU_PA
 
 
+@pytest.mark.parametrize(("name", "bits"), [("syscall", 64), ("sysenter", 64), ("sysenter", 32)])
+def test_locked_entry(board: CpuBoard, name: str, bits: int) -> None:
+    """SDM Vol. 2A, LOCK: #UD with any instruction but the listed ones."""
+    stop = board.exception(f"nop; .byte 0x66, 0xf0; {name}", bits)
+    assert (stop.vector, stop.rip) == (UD, CODE + 1)
+
+
 def test_changed_syscall_cannot_miss_swapgs(board: CpuBoard) -> None:
     """A SYSCALL known as plain becomes a prefixed one, unnoticed: ring 0 still starts right."""
     board.user("1: syscall; nop; nop; jmp 1b")

@@ -155,8 +155,8 @@ class Callbacks:
     def _hide_vm(self, start: int) -> None:
         """Clear VM in the flags that a 32-bit IRET at *start* will pop, for the time of the step.
 
-        In IA-32e mode the bit has no effect (SDM Vol. 2A, IRET); the engine would enter 8086 mode, in
-        which a selector says nothing about the privilege.
+        In IA-32e mode the bit has no effect (SDM Vol. 2A, IRET); the engine would enter 8086 mode,
+        in which a selector says nothing about the privilege.
         """
         cpu = self._cpu
         before = self._model.peek(start, 15).partition(b"\xcf")[0][-1:]
@@ -207,13 +207,13 @@ class Callbacks:
         space = _signed(self._cpu.cr3)
         known = hooks.PLAIN + 2 * (rip % hooks.PLAIN_ENTRIES)
         if cell[known] == rip and cell[known + 1] == space:
-            length = 2
+            length, locked = 2, False
         else:
-            length = self._model.call_length()
+            length, locked = self._model.call_length()
             if length == 2:
                 cell[known] = rip
                 cell[known + 1] = space
-        if not self._model.syscall(length):
+        if locked or not self._model.syscall(length):
             self._model.deliver(UD)
         q[RIP] -= length
 
@@ -222,8 +222,11 @@ class Callbacks:
         self.cell[hooks.PLAIN : hooks.PLAIN + 2 * hooks.PLAIN_ENTRIES] = _NOTHING
 
     def _sysenter(self, _uc: int, _user: int) -> None:
-        length = self._model.call_length()
-        self._model.sysenter()
+        length, locked = self._model.call_length()
+        if locked:
+            self._model.deliver(UD)
+        else:
+            self._model.sysenter()
         self._q[RIP] -= length
 
     def _cpuid(self, _uc: int, _user: int) -> None:

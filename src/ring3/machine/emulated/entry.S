@@ -145,6 +145,9 @@ way_out_sysret:
    the landing place (Linux's entry_SYSENTER_compat) --------------------------------------------- */
 	.globl	entry_sysenter
 entry_sysenter:
+	.rept	13			/* see entry_syscall */
+	nop
+	.endr
 	swapgs
 	mov	%gs:GS_KSTACK, %rsp
 	mov	%eax, %eax

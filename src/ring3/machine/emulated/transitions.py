@@ -395,13 +395,17 @@ class Transitions:
 
     # --- SYSCALL and SYSENTER ---------------------------------------------------------------------
 
-    def call_length(self) -> int:
-        """Length of the SYSCALL or SYSENTER at hand: two bytes and any prefixes before them."""
+    def call_length(self) -> tuple[int, bool]:
+        """The SYSCALL or SYSENTER at hand: its length with prefixes, whether LOCK is among them.
+
+        With LOCK it is #UD (Vol. 2A, LOCK), which the engine does not see to.
+        """
         cpu = self.cpu
         start = cpu.q[RIP] + cpu.segment(CS)[1]
-        prefixes = LEGACY_PREFIXES + (REX_PREFIXES if cpu.long_code else b"")
         code = self.peek(start, 15)
-        return max(len(code) - len(code.lstrip(prefixes)), 0) + 2
+        rest = code.lstrip(LEGACY_PREFIXES + (REX_PREFIXES if cpu.long_code else b""))
+        prefixes = code[: len(code) - len(rest)]
+        return len(prefixes) + 2, LOCK in prefixes
 
     def syscall(self, length: int = 2) -> bool:
         """SYSCALL (Vol. 2B) of *length* bytes: False means #UD, with nothing changed.
@@ -486,7 +490,8 @@ class Transitions:
         )
 
 
-LEGACY_PREFIXES: Final = bytes.fromhex("2e363e26646566 67 f2 f3")
+LOCK: Final = 0xF0
+LEGACY_PREFIXES: Final = bytes.fromhex("2e 36 3e 26 64 65 66 67 f2 f3 f0")
 REX_PREFIXES: Final = bytes(range(0x40, 0x50))
 SFMASK: Final = 0x257FD5
 """What SYSCALL clears (Linux's syscall_init): CF PF AF ZF SF TF IF DF OF IOPL NT RF AC ID."""
