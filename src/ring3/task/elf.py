@@ -97,7 +97,7 @@ class Elf:
             raise wrong("program headers beyond the end of the file")
         rows = entry.iter_unpack(table)
         if narrow:
-            rows = (tuple(row[i] for i in IN_ORDER_OF_64) for row in rows)  # type: ignore[assignment]
+            rows = (tuple(row[i] for i in IN_ORDER_OF_64) for row in rows)
         headers = [ProgramHeader(row) for row in rows]
         self.loads = [h for h in headers if h.kind == PT_LOAD]
         self.executable_stack = any(h.kind == PT_GNU_STACK and h.flags & 1 for h in headers)

@@ -45,7 +45,7 @@ class Loader:
         """Map the segments and the stack of *task*'s new program. Errno as execve(2)."""
         machine, image = self.machine, self.image
         word = 64 if image.abi == "x86_64" else 32
-        self.space = space = machine.new_space(word)
+        self.space = space = machine.lives.new_space(word)
         limits = {which: soft for which, (soft, _) in task.process.limits.items()}
         for which, soft in limits.items():
             space.set_limit(which, soft)
@@ -72,7 +72,7 @@ class Loader:
         assert self.space is not None
         machine, old = self.machine, v.space
         v.space, self.space = self.space, None
-        machine.adopt_space(v)
+        machine.lives.adopt_space(v)
         old.drop()
 
     def enter(self, v: EmulatedVehicle) -> None:

@@ -7,13 +7,13 @@ kernel stack, but another thread gets the CPU only when this one leaves the kern
 
 from __future__ import annotations
 
-import time
 from collections import deque
 
-from ring3.abi.hints import TYPE_CHECKING, Any, Final
+from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.machine.base import Deferred, Result
 from ring3.machine.emulated.devices.board import Board
 from ring3.machine.emulated.hardware import Hardware
+from ring3.machine.emulated.lifecycle import Lifecycle
 from ring3.machine.emulated.lock import PoliteLock
 from ring3.machine.emulated.rseq import restart_sequence
 from ring3.machine.emulated.thread import (
@@ -21,12 +21,11 @@ from ring3.machine.emulated.thread import (
     GONE,
     HELD,
     READY,
-    EmulatedProcess,
     EmulatedVehicle,
 )
 from ring3.machine.emulated.traps import Traps
-from ring3.machine.emulated.usage import VirtualUsage
 from ring3.machine.emulated.usercopy import UserMemory
+from ring3.machine.emulated.waiting import Idler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,13 +35,6 @@ if TYPE_CHECKING:
     from ring3.machine.base import Image, Supervisor
     from ring3.machine.emulated.context import EmulatedContext
     from ring3.machine.emulated.space import EmulatedSpace
-
-HARVEST_S: Final = 0.005
-"""While guests compute, the host's events are looked at this often, in host time."""
-IDLE_S: Final = 3600.0
-GAVE_WAY_NS: Final = 1_000_000
-"""What it costs, in virtual time, to wait for a moment that has passed: a long transfer does so
-after a slice of its work."""
 
 
 class EmulatedMachine:
@@ -81,16 +73,12 @@ class EmulatedMachine:
         self.queue: deque[EmulatedVehicle] = deque()
         """Threads that can run, in the order they will."""
         self.need_resched = False
-        self.graves: list[EmulatedProcess] = []
-        self.ended: list[EmulatedVehicle] = []
-        self.processes: list[EmulatedProcess] = []
+        self.lives = Lifecycle(self)
+        self.idler = Idler(self)
         self.starts: deque[tuple[Image, Any]] = deque()
-        self.harvest_at = 0.0
         self.switches = 0
         self.closing = False
         self.failure: Exception | None = None
-        self.observers: list[Callable[[str, EmulatedVehicle], None]] = []
-        """Told at every trap of a thread (determinism checks)."""
 
     # --- the machine's thread --------------------------------------------------------------------
     def serve(self, ready: Callable[[], None]) -> None:
@@ -110,14 +98,14 @@ class EmulatedMachine:
         """One turn: what the host and the wakeups brought, then one thread's slice."""
         if self.lock.wanted:
             self.lock.let_others()
-        self.harvest()
+        self.idler.harvest()
         self.settle_world()
         while self.starts:
             image, task = self.starts.popleft()
-            self.start_now(image, task)
+            self.lives.start_now(image, task)
         v = self.pick()
         if v is None:
-            self.idle()
+            self.idler.idle()
             return
         self.switch_to(v)
         outcome, v.outcome = v.outcome, None
@@ -130,8 +118,9 @@ class EmulatedMachine:
         """Bottom halves, calls that woke up, and the dead."""
         self.softirqs.run_pending()
         self.supervisor.drain()
-        if self.graves or self.ended:
-            self.bury()
+        lives = self.lives
+        if lives.graves or lives.ended:
+            lives.bury()
 
     def run_slice(self, v: EmulatedVehicle) -> None:
         """Run *v* until it waits, ends, or another thread's turn has come."""
@@ -146,7 +135,7 @@ class EmulatedMachine:
 
     def tick(self) -> None:
         """The scheduler's tick: threads take turns; the host's events (a ^C) get theirs, too."""
-        if self.queue or time.monotonic() >= self.harvest_at:
+        if self.queue or self.idler.host_is_due():
             self.need_resched = True
 
     def pick(self) -> EmulatedVehicle | None:
@@ -254,7 +243,7 @@ class EmulatedMachine:
         if then is not None:
             outcome = then(result)
         if outcome.__class__ is int:
-            outcome = self.supervisor.complete(v.task, outcome)  # type: ignore[arg-type]
+            outcome = self.supervisor.complete(v.task, outcome)
         self.settle(v, outcome)
 
     def sync_fds(self, task: Any) -> None:
@@ -267,195 +256,13 @@ class EmulatedMachine:
         memory = v.space.memory
         v.task.memory = memory if word == v.space.word else UserMemory(self, v.space, word)
 
-    # --- births ----------------------------------------------------------------------------------
     def start(self, image: Image, task: Any) -> None:
+        """Give *task* a vehicle that starts *image*, at the machine's next turn."""
         self.starts.append((image, task))
-
-    def start_now(self, image: Image, task: Any) -> None:
-        """The first program of a process."""
-        from ring3.abi.errno import Errno
-        from ring3.machine.emulated.loading import Loader
-
-        loader = Loader(self, image)
-        try:
-            loader.prepare(task)
-        except Errno as bad:
-            loader.discard()
-            self.log.say(f"exec of {image.name}: {bad.text}: {bad.reason}")
-            self.supervisor.process_gone(task.process, 9, None)
-            return
-        space, loader.space = loader.space, None
-        assert space is not None
-        v = self.new_vehicle(None, task, space)
-        v.image = self.hw.start_image(v.stack)
-        if task.process.state != "running":
-            self.kill(v.process)
-            return
-        self.switch_to(v)
-        loader.enter(v)
-        if v.state is READY:
-            self.queue.append(v)
-
-    def new_space(self, word: int) -> EmulatedSpace:
-        space = self.hw.new_space(word)
-        space.memory = UserMemory(self, space, word)
-        return space
-
-    def fork_space(self, space: EmulatedSpace) -> EmulatedSpace:
-        copy = space.fork()
-        copy.memory = UserMemory(self, copy, copy.word)
-        return copy
-
-    def new_vehicle(
-        self, process: EmulatedProcess | None, task: Any, space: EmulatedSpace
-    ) -> EmulatedVehicle:
-        """A thread's CPU and kernel stack, in *process* (or a new one). NoMemory."""
-        stack = self.hw.stacks.alloc()
-        if process is None:
-            process = EmulatedProcess(task.process)
-            self.processes.append(process)
-        v = EmulatedVehicle(self, process, space, stack)
-        v.abi = "x86_64" if space.word == 64 else "i386"
-        v.task = task
-        task.vehicle = v
-        task.space = space
-        task.memory = space.memory
-        process.vehicles.append(v)
-        return v
-
-    def adopt_space(self, v: EmulatedVehicle) -> None:
-        v.task.space = v.space
-        v.task.memory = v.space.memory
-        v.abi = "x86_64" if v.space.word == 64 else "i386"
-        v.space.activate()
-
-    def copy_cpu(self, parent: EmulatedVehicle, child: EmulatedVehicle) -> None:
-        """The child's CPU is the parent's, on the child's kernel stack: fork's copy_thread."""
-        child.image = self.hw.image_on_stack(self.engine.save(), child.stack)
-        size = parent.stack.top_pa - parent.frame_pa
-        self.ram[child.frame_pa : child.frame_pa + size] = self.ram[
-            parent.frame_pa : parent.frame_pa + size
-        ]
-        child.abi = parent.abi
-        child.full_return = True
-
-    def set_thread_pointer(self, v: EmulatedVehicle, value: int, new: bool = False) -> None:
-        """CLONE_SETTLS: FS base of 64-bit code, a user_desc of i386 code."""
-        if v.abi == "x86_64":
-            v.image = self.hw.with_fs_base(v.image, value)
-            return
-        from ring3.machine.emulated.tls import load_descriptor
-
-        load_descriptor(v, value)
-
-    # --- deaths ----------------------------------------------------------------------------------
-    def kill(self, process: EmulatedProcess) -> None:
-        """None of its threads runs on; they are buried once the kernel is done with this call."""
-        if process.dead:
-            return
-        process.dead = True
-        for v in process.vehicles:
-            v.state = GONE
-        self.graves.append(process)
-        self.need_resched = True
-
-    def end_thread(self, v: EmulatedVehicle) -> None:
-        v.state = GONE
-        v.process.vehicles.remove(v)
-        v.process.cpu_ns += v.user_ns
-        v.process.system_ns += v.system_ns
-        self.ended.append(v)
-        self.need_resched = True
-
-    def end_other_threads(self, v: EmulatedVehicle) -> None:
-        for other in list(v.process.vehicles):
-            if other is not v:
-                self.end_thread(other)
-
-    def bury(self) -> None:
-        if self.current is not None and self.current.state is GONE:
-            self.leave_cpu()
-        ended, self.ended = self.ended, []
-        for v in ended:
-            self.release_vehicle(v)
-        graves, self.graves = self.graves, []
-        for process in graves:
-            usage = VirtualUsage(process)
-            user, system = self.past_ns
-            self.past_ns = user + int(usage.ru_utime * 1e9), system + int(usage.ru_stime * 1e9)
-            for v in process.vehicles:
-                self.release_vehicle(v)
-            process.vehicles.clear()
-            self.processes.remove(process)
-            self.supervisor.process_gone(process.process, 9, usage)
-        if graves:
-            self.supervisor.drain()
-
-    def release_vehicle(self, v: EmulatedVehicle) -> None:
-        self.hw.stacks.free(v.stack)
-        v.image = None
-        v.space.drop()
-
-    # --- waiting ---------------------------------------------------------------------------------
-    def harvest(self) -> None:
-        """Look at the host's events now and then."""
-        now = time.monotonic()
-        if now >= self.harvest_at:
-            self.harvest_at = now + HARVEST_S
-            self.reactor.dispatch(self.reactor.poll(0))
-
-    def idle(self) -> None:
-        """Nothing can run. Virtual time jumps to the next deadline, unless input from the host may
-        come first: then the host's time passes with it."""
-        self.leave_cpu()
-        board, clock = self.board, self.clock
-        self.traps.due_ns = 0
-        if not self.processes:
-            # No guest, no time: how long the host takes to bring the first one must not show.
-            self.wait_for_host(IDLE_S)
-            return
-        deadline = board.next_event_ns(idle=True)
-        if deadline is not None and deadline <= clock.monotonic_ns():
-            clock.advance(GAVE_WAY_NS)
-        if deadline is not None and not self.awaits_host():
-            clock.jump_to(max(deadline, clock.monotonic_ns()))
-        else:
-            began, limit = time.monotonic_ns(), None
-            if deadline is not None:
-                limit = max(0.0, (deadline - clock.monotonic_ns()) / 1e9)
-            if not self.wait_for_host(IDLE_S if limit is None else limit):
-                if deadline is not None:
-                    clock.jump_to(max(deadline, clock.monotonic_ns()))
-            else:
-                passed = clock.monotonic_ns() + time.monotonic_ns() - began
-                clock.jump_to(passed if deadline is None else min(passed, deadline))
-        self.traps.idle_interrupts()
-
-    def awaits_host(self) -> bool:
-        """Whether somebody waits for what only the host can bring."""
-        return any(queue.waiters for queue in self.reactor.queues.values()) or bool(
-            self.reactor.callbacks
-        )
-
-    def wait_for_host(self, timeout_s: float) -> bool:
-        """Wait with the lock given up. True if the host brought something."""
-        self.lock.release()
-        try:
-            ready = self.reactor.sleep(timeout_s)
-        except (OSError, ValueError):
-            ready = []
-        finally:
-            self.lock.acquire()
-        if ready and not self.closing:
-            self.reactor.dispatch(self.reactor.poll(0))
-        return bool(ready)
 
     # --- what system files say of it -------------------------------------------------------------
     cpu_set = 1
     """The CPUs there are: CPU 0."""
-
-    past_ns = (0, 0)
-    """User and system time of processes that are gone."""
 
     def cpu_times(self) -> tuple[int, int, int]:
         from ring3.machine.emulated.facts import cpu_times
@@ -499,7 +306,7 @@ class EmulatedMachine:
             return
         if v.state is not GONE:
             self.supervisor.vehicle_lost(v.task, 9)
-            self.kill(v.process)
+            self.lives.kill(v.process)
 
     @property
     def probe(self) -> Callable[[str, dict[str, Any]], None] | None:
@@ -535,7 +342,7 @@ class EmulatedMachine:
 
     def release(self) -> None:
         """Give RAM back (the machine's thread has ended)."""
-        self.processes.clear()
+        self.lives.processes.clear()
         self.queue.clear()
         self.current = None
         self.board.close()

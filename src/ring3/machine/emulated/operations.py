@@ -92,9 +92,9 @@ class Clone(Deferred):
 
     def make(self, machine: EmulatedMachine, v: EmulatedVehicle) -> None:
         args, child = self.args, self.child
-        space = v.space.share() if args.flags & CLONE_VM else machine.fork_space(v.space)
+        space = v.space.share() if args.flags & CLONE_VM else machine.lives.fork_space(v.space)
         try:
-            new = machine.new_vehicle(
+            new = machine.lives.new_vehicle(
                 v.process if args.flags & CLONE_THREAD else None, child, space
             )
         except BaseException:
@@ -102,12 +102,12 @@ class Clone(Deferred):
             raise
         new.tls, new.iopl, new.ports = list(v.tls), v.iopl, v.ports
         new.entry_page = v.entry_page
-        machine.copy_cpu(v, new)
+        machine.lives.copy_cpu(v, new)
         new.set_frame_field("rax", 0)
         if args.stack:
             new.set_frame_field("rsp", args.stack)
         if args.flags & CLONE_SETTLS:
-            machine.set_thread_pointer(new, args.tls, new=True)
+            machine.lives.set_thread_pointer(new, args.tls, new=True)
         if not args.flags & CLONE_VM and v.rseq is not None:
             new.rseq = v.rseq
         if args.flags & CLONE_CHILD_SETTID and not args.flags & CLONE_VM:
@@ -142,7 +142,7 @@ class Exec(Deferred):
             v.pending_then = self.then
             machine.finished(v, -bad.number)
             return
-        machine.end_other_threads(v)
+        machine.lives.end_other_threads(v)
         loader.take_over(v)
         self.then(0)
         loader.enter(v)
@@ -159,9 +159,9 @@ class ExitThread(Deferred):
 
     def begin(self, machine: EmulatedMachine, v: EmulatedVehicle) -> None:
         if self.whole_group or len(v.process.vehicles) == 1:
-            machine.kill(v.process)
+            machine.lives.kill(v.process)
         else:
-            machine.end_thread(v)
+            machine.lives.end_thread(v)
 
 
 # --- calls about the CPU itself -------------------------------------------------------------------

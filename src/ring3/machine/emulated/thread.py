@@ -175,7 +175,7 @@ class EmulatedVehicle:
             self.machine.make_ready(self)
 
     def kill(self) -> None:
-        self.machine.kill(self.process)
+        self.machine.lives.kill(self.process)
 
     def set_limit(self, which: int, soft: int, hard: int) -> None:
         self.space.set_limit(which, soft)

@@ -23,6 +23,7 @@ from ring3.abi.signal import (
 from ring3.machine.base import Fault
 from ring3.machine.emulated.context import FRAME, INDEX
 from ring3.machine.emulated.entry_page import LANDING
+from ring3.machine.emulated.fault import EXHAUSTED
 from ring3.machine.emulated.layout import (
     EXIT_BUDGET,
     EXIT_HYPERCALL,
@@ -269,10 +270,20 @@ class Traps:
                 v.space, address, bool(error & PF_WRITE), bool(error & PF_FETCH), error, 3
             )
             if bad is not None:
+                if bad == EXHAUSTED:
+                    self.tell_exhausted(v)
                 self.signal(v, Fault(*bad, address, vector, error))
             return True
         self.signal(v, self.as_signal(vector, error, frame))
         return True
+
+    def tell_exhausted(self, v: EmulatedVehicle) -> None:
+        """RAM is used up, and this thread was the one that needed more (mm/oom_kill.c)."""
+        space, name = v.space, v.task.comm.decode("ascii", "replace")
+        self.machine.log.say(
+            f"Out of memory: Killed process {v.task.process.pid} ({name})"
+            f" total-vm:{space.mapped >> 10}kB, rss:{space.resident * 4}kB"
+        )
 
     def as_signal(self, vector: int, error: int, frame: tuple[int, ...]) -> Fault:
         if vector in (X87, SIMD):
@@ -292,9 +303,7 @@ class Traps:
         go = machine.supervisor.fault(v.task, fault, context)
         machine.end_of_trap(v, context, go)
 
-    def kernel_exception(
-        self, pa: int, frame: tuple[int, ...], vector: int, error: int
-    ) -> None:
+    def kernel_exception(self, pa: int, frame: tuple[int, ...], vector: int, error: int) -> None:
         """An exception in ring 0: a page of the guest to bring in, or the copy's fixup."""
         rip, address = frame[RIP], self.cpu.cr2
         fixup = self.engine.fixup(rip)
@@ -379,7 +388,8 @@ class Traps:
             while True:
                 port = self.run()
                 if port == PORT_COPIED:
-                    return cpu.rax
+                    result: int = cpu.rax
+                    return result
                 if port == PORT_EXCEPTION:
                     self.exception(None)
                 elif port == PORT_IRQ:
