@@ -205,6 +205,7 @@ def test_the_views_of_one_film(tmp_path: Path) -> None:
         (["--show", "/dev/null"], 125, "no JSON"),
         (["--html", "/nosuchdir/x", "true"], 125, "/nosuchdir/x: No such file"),
         (["--compare-entries", "gtpid"], 125, "did you mean getpid?"),
+        (["--compare-entries", "fork"], 125, "cannot be called in a loop"),
     ],
 )
 def test_bad_choices_are_told(tmp_path: Path, words: list[str], status: int, told: str) -> None:

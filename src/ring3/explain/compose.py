@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ring3.abi.hints import TYPE_CHECKING, Any
+from ring3.abi.hints import TYPE_CHECKING
 from ring3.explain.back import back
 from ring3.explain.copies import copies
 from ring3.explain.elf import Symbols
@@ -44,19 +44,4 @@ def compose(tape: Tape, argv: Sequence[str], read_file: Callable[[str], bytes | 
         "line": tape.line,
         "result": tape.result,
     }
-    for step in steps:
-        step.data = plain(step.data)
-    return Film(plain(header), steps)
-
-
-def plain(value: Any) -> Any:
-    """*value* as JSON keeps it: bytes become hexadecimal text, tuples lists."""
-    if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(each) for each in value]
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).hex()
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return str(value)
+    return Film(header, steps).cleaned()

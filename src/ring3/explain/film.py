@@ -60,6 +60,29 @@ def listing(language: str, title: str, lines: Sequence[dict[str, str]]) -> list[
     return [{"block": "code", "language": language, "title": title, "lines": list(lines)}]
 
 
+CONTROLS: Final = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160))}
+
+
+def clean(text: str) -> str:
+    """*text* without what a terminal would obey: names are the guest's choice."""
+    return text.encode("utf-8", "backslashreplace").decode().translate(CONTROLS)
+
+
+def plain(value: Any) -> Any:
+    """*value* as JSON keeps it: bytes become hexadecimal text, tuples lists."""
+    if isinstance(value, str):
+        return clean(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {clean(str(key)): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(each) for each in value]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    return clean(str(value))
+
+
 class Step:
     """One thing that happened."""
 
@@ -92,6 +115,14 @@ class Film:
     def __init__(self, header: dict[str, Any], steps: list[Step]) -> None:
         self.header = header
         self.steps = steps
+
+    def cleaned(self) -> Film:
+        """The same film in types and characters that every view can show."""
+        steps = [
+            Step(int(s.chapter), clean(s.kind), clean(s.title), plain(s.blocks), plain(s.data))
+            for s in self.steps
+        ]
+        return Film(plain(self.header), steps)
 
     def of(self, chapter: int, kind: str | None = None) -> list[Step]:
         """The steps of one chapter (of one *kind*)."""
@@ -137,6 +168,6 @@ class Film:
                 Step(s["chapter"], s["kind"], s["title"], s["blocks"], s["data"])
                 for s in found["steps"]
             ]
-            return cls(found["header"], steps)
-        except (KeyError, TypeError) as bad:
+            return cls(found["header"], steps).cleaned()
+        except (KeyError, TypeError, ValueError, AttributeError) as bad:
             raise BadFilm(f"a damaged film: {bad!r}") from None

@@ -42,6 +42,22 @@ def test_json_keeps_all_and_refuses_others() -> None:
             Film.from_json(text)
 
 
+def test_nothing_in_a_film_commands_the_terminal() -> None:
+    film = made()
+    film.header["comm"] = "\x1b]0;owned\x07 \udc80"
+    film.steps[0].title = "\x1b[2J"
+    film.steps[1].data = {"bytes": b"\x1b"}
+    assert film.cleaned().steps[1].data == {"bytes": "1b"}
+    film.steps[1].data = {}
+    film.steps[0].data = {"\x9b": ["\x1b", [1]]}
+    for one in (film.cleaned(), Film.from_json(film.to_json())):
+        text = one.to_json() + one.header["comm"] + one.steps[0].title
+        assert not [c for c in text if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160]
+        text.encode()
+    assert film.cleaned().header["comm"] == "\\x1b]0;owned\\x07 \\udc80"
+    assert film.cleaned().steps[0].data == {"\\x9b": ["\\x1b", [1]]}
+
+
 def test_the_listing_keeps_to_its_width() -> None:
     console = pytest.importorskip("rich.console")
     from ring3.explain.terminal import listing
