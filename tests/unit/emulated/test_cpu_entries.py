@@ -114,6 +114,15 @@ def test_locked_entry(board: CpuBoard, name: str, bits: int) -> None:
     assert (stop.vector, stop.rip) == (UD, CODE + 1)
 
 
+@pytest.mark.parametrize("code", ["c5e505", "c5f834", "c4e17805", "c4e17834", "66c5e505"])
+def test_entry_in_a_vex_encoding(board: CpuBoard, code: str) -> None:
+    """SDM Vol. 2A, 2.3: such an instruction does not exist: #UD at its begin."""
+    encoded = ", ".join(f"0x{byte:x}" for byte in bytes.fromhex(code))
+    for bits in (64, 32):
+        stop = board.exception(f"nop; .byte {encoded}; nop; nop; nop", bits)
+        assert (stop.vector, stop.rip) == (UD, CODE + 1)
+
+
 def test_changed_syscall_cannot_miss_swapgs(board: CpuBoard) -> None:
     """A SYSCALL known as plain becomes a prefixed one, unnoticed: ring 0 still starts right."""
     board.user("1: syscall; nop; nop; jmp 1b")

@@ -396,16 +396,18 @@ class Transitions:
     # --- SYSCALL and SYSENTER ---------------------------------------------------------------------
 
     def call_length(self) -> tuple[int, bool]:
-        """The SYSCALL or SYSENTER at hand: its length with prefixes, whether LOCK is among them.
+        """The SYSCALL or SYSENTER at hand: its length with prefixes, whether it is none but #UD.
 
-        With LOCK it is #UD (Vol. 2A, LOCK), which the engine does not see to.
+        That is so with LOCK (Vol. 2A, LOCK) and in a VEX encoding, C5 or C4 instead of 0F, which
+        the engine takes for the same.
         """
         cpu = self.cpu
         start = cpu.q[RIP] + cpu.segment(CS)[1]
         code = self.peek(start, 15)
         rest = code.lstrip(LEGACY_PREFIXES + (REX_PREFIXES if cpu.long_code else b""))
         prefixes = code[: len(code) - len(rest)]
-        return len(prefixes) + 2, LOCK in prefixes
+        vex = {b"\xc5": 1, b"\xc4": 2}.get(rest[:1], 0)
+        return len(prefixes) + 2 + vex, vex > 0 or LOCK in prefixes
 
     def syscall(self, length: int = 2) -> bool:
         """SYSCALL (Vol. 2B) of *length* bytes: False means #UD, with nothing changed.
