@@ -218,3 +218,17 @@ def test_verify_leaves_the_image_alone_and_finds_no_difference(image: Path) -> N
     assert done.returncode == 0, done.stderr
     assert "verified" in done.stderr
     assert image.read_bytes() == numbered()
+
+
+def test_tools_find_the_disk_in_proc_and_sys(image: Path) -> None:
+    script = (
+        "lsblk -bno NAME,SIZE,TYPE,RO; cat /sys/block/vda/dev /sys/dev/block/254:0/size;"
+        " ls /sys/class/block; grep vda /proc/partitions; blockdev --getsz --getss /dev/vda"
+    )
+    done = ring3(image, "sh", "-c", script)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    size = SECTORS * 512
+    assert lines == [
+        ["vda", str(size), "disk", "0"], ["254:0"], [str(SECTORS)], ["vda"],
+        ["254", "0", str(size // 1024), "vda"], [str(SECTORS)], ["512"],
+    ], done.stderr  # fmt: skip

@@ -1,5 +1,6 @@
 """/sys as far as C libraries, language runtimes and lscpu read it: processors, memory nodes, huge
-pages, and the loopback interface. There are no block devices, buses or firmware.
+pages, and the loopback interface. Disks are the machine's own (``sys_block``); there are no buses
+and no firmware.
 
 Directories of hardware mirror the host's: the names that may be asked for are listed here, and
 nothing else of the host's /sys can be reached.
@@ -17,6 +18,7 @@ from ring3.views.host import system_text
 from ring3.views.nodes import Snapshot, ViewDir, ViewFs, ViewInode, ViewLink
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from ring3.task.world import World
@@ -138,11 +140,11 @@ class Mirror(ViewInode):
 
 
 class SysText(ViewInode):
-    """*content*: the text, or the host's file that has it."""
+    """*content*: the text, what makes it, or the host's file that has it."""
 
     __slots__ = ("content",)
 
-    def __init__(self, fs: ViewFs, mode: int, content: bytes | str) -> None:
+    def __init__(self, fs: ViewFs, mode: int, content: bytes | str | Callable[[], bytes]) -> None:
         super().__init__(fs, S_IFREG | mode)
         self.content = content
 
@@ -156,6 +158,8 @@ class SysText(ViewInode):
     def text(self, who: Walker) -> bytes:
         if isinstance(self.content, bytes):
             return self.content
+        if not isinstance(self.content, str):
+            return self.content()
         return system_text(self.fs.world, self.content)
 
 
@@ -179,13 +183,13 @@ LO: dict[bytes, Any] = {
     b"uevent": b"INTERFACE=lo\nIFINDEX=1\n",
 }
 TREE: dict[bytes, Any] = {
-    b"block": {},
+    b"block": "disks:../",
     b"bus": {},
-    b"class": {b"block": {}, b"net": {b"lo": "->../../devices/virtual/net/lo"}},
-    b"dev": {b"block": {}, b"char": {}},
+    b"class": {b"block": "disks:../../", b"net": {b"lo": "->../../devices/virtual/net/lo"}},
+    b"dev": {b"block": "numbers:../../", b"char": {}},
     b"devices": {
         b"system": {b"cpu": CPU, b"node": NODE},
-        b"virtual": {b"net": {b"lo": LO}},
+        b"virtual": {b"block": "disks:", b"net": {b"lo": LO}},
     },
     b"firmware": {},
     b"fs": {b"cgroup": {}},
@@ -204,8 +208,13 @@ class SysDir(ViewDir):
     def make(self, spec: Any) -> Inode:
         if isinstance(spec, dict):
             return SysDir(self.fs, spec)
-        if isinstance(spec, bytes):
+        if isinstance(spec, bytes) or callable(spec):
             return SysText(self.fs, 0o444, spec)
+        if spec.startswith(("disks:", "numbers:")):
+            from ring3.views.sys_block import DiskDir
+
+            kind, _, up = spec.partition(":")
+            return DiskDir(self.fs, up, kind == "numbers")
         if spec.startswith("->"):
             return ViewLink(self.fs, spec[2:].encode())
         return Mirror(self.fs, spec)
