@@ -186,9 +186,12 @@ def parked(tape: Tape, told: dict[str, Any]) -> list[Step]:
     where = f"{place['function']}, {short(place['file'])}:{place['line']}" if place else "?"
     text = linecache.getline(place["file"], place["line"]).strip() if place else ""
     wait = "for ever" if told["in_ns"] is None else f"for {told['in_ns'] / 1e6:.3f} ms at most"
+    kept = "its number and registers"
+    if told["memo"]:
+        kept = f"its number, registers and memo (a {told['memo']}: what it must not forget)"
     opening = (
-        f"{where} raised Park: the call waits {wait}. What stays of it is data, its number and "
-        "registers; the thread's handler is gone from the Python stack, and other threads run."
+        f"{where} raised Park: the call waits {wait}. What stays of it is data: {kept}. The "
+        "handler is gone from the Python stack, and other threads run."
     )
     if told["refused"]:
         said = (
@@ -211,10 +214,12 @@ def woken(tape: Tape, told: dict[str, Any]) -> list[Step]:
     opening = "It is made ready, and will be executed again."
     if result is not None:
         opening = f"It is finished with {result}, without being executed again."
-    if not by:
-        opening += " Its deadline has passed."
+    if told["deadline"]:
+        opening = "Its deadline has passed. " + opening
     blocks = film.text(opening) + film.table(["woken by", "at"], rows)
-    who = by[0]["function"] if by else "its deadline"
+    who = by[0]["function"] if by else "the machine"
+    if told["deadline"]:
+        who = "its deadline"
     return [Step(7, "wake", f"Woken by {who}", blocks, told)]
 
 

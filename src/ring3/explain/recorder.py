@@ -232,7 +232,8 @@ class FilmedGate(Gate):
         reel.lines.stop()
         reel.paused()
         told = describe_park(park, self.world)
-        reel.tape.note("park", **told, refused=False)
+        memo = "" if t.memo is None else type(t.memo).__name__
+        reel.tape.note("park", **told, memo=memo, refused=False)
         event = reel.tape.events[-1]
         outcome = super().park(t, park)
         if outcome is not None and event.name == "park":

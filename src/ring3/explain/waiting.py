@@ -97,18 +97,22 @@ class NotedQueue(deque[Any]):
         task, *result = item if isinstance(item, tuple) else (item,)
         reel = self.recorder.reels.get(task)
         if reel is not None and not reel.tape.over:
-            reel.tape.note("wake", by=wakers(), result=result[0] if result else None)
+            by, late = wakers()
+            reel.tape.note("wake", by=by, deadline=late, result=result[0] if result else None)
         super().append(item)
 
 
-def wakers() -> list[dict[str, Any]]:
-    """Who called, innermost first, without the mechanism of waking itself."""
+def wakers() -> tuple[list[dict[str, Any]], bool]:
+    """(who called, innermost first, without the mechanism of waking itself; whether it was the
+    clock, for a deadline)."""
     frame: Any = sys._getframe(2)
     found: list[dict[str, Any]] = []
+    late = False
     while frame is not None and len(found) < 4:
         code = frame.f_code
         name = os.path.relpath(code.co_filename, PACKAGE)
+        late = late or code.co_name == "expire"
         if code.co_filename.startswith(PACKAGE) and name not in MECHANISM:
             found.append({"function": code.co_qualname, "file": name, "line": frame.f_lineno})
         frame = frame.f_back
-    return found
+    return found, late
