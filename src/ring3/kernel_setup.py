@@ -124,10 +124,13 @@ def watch_memory(kernel: Kernel) -> None:
     the host's memory: a guest must not make the host look for something to kill."""
     if kernel.memory_watch is not None:
         return
+    limit = kernel.world.limits.get("memory")
     watch = getattr(kernel.machine, "watch_memory", None)
     if watch is None:
-        return  # a machine whose memory is its own has a size of its own
-    limit = kernel.world.limits.get("memory")
+        # A machine whose memory is its own has a size of its own; it can do with less.
+        if limit is not None:
+            kernel.machine.limit_memory(limit)
+        return
     if limit is None:
         limit = memory_size() * 3 // 4
     from ring3.task.jobs import terminate

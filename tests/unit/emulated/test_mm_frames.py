@@ -89,6 +89,19 @@ def test_exhaustion_is_no_memory_and_reclaiming_comes_first() -> None:
     assert f.total == 3
 
 
+def test_a_machine_can_do_with_less() -> None:
+    w = World()
+    w.physical.limit(FIRST + 20 * PAGE)
+    assert w.physical.frames.total == 20
+    with pytest.raises(NoMemory):
+        for _ in range(21):
+            w.physical.frames.alloc()
+    w.physical.limit(0)
+    assert w.physical.meminfo()["free"] == 0
+    w.physical.limit(1 << 40)
+    assert w.physical.frames.total == 20
+
+
 def test_a_frame_of_code_is_invalidated_before_its_reuse() -> None:
     f = frames()
     board = f.board

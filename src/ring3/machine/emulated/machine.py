@@ -280,6 +280,10 @@ class EmulatedMachine:
 
         return system_names(path)
 
+    def limit_memory(self, size: int) -> None:
+        """The guest is to have no more than *size* bytes of RAM."""
+        self.physical.limit(size)
+
     # --- devices ---------------------------------------------------------------------------------
     def attach_disk(self, source: Any, writable: bool, name: str) -> tuple[Any, Any, memoryview]:
         """Plug a drive in (drivers.blockdevice): the drive, page frames to bounce through, RAM."""

@@ -89,6 +89,11 @@ class Physical:
 
         return reclaim_mapped(self)
 
+    def limit(self, size: int) -> None:
+        """Do with *size* bytes of RAM, if there are so many: the rest is never handed out."""
+        frames = self.frames
+        frames.end = min(frames.end, max(size & -PAGE, frames.next))
+
     # --- accounts ----------------------------------------------------------------------------
     def meminfo(self) -> dict[str, int]:
         """Bytes: total, free, and cached (pages of files that nobody maps: free on demand)."""
