@@ -51,7 +51,9 @@ def main() -> int:
     """Run what was asked for; 1 if anything differed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("-k", dest="patterns", action="append", default=[])
-    parser.add_argument("--profile", default="fast", choices=[*runner.PROFILES, "both", "host", "emulated"])
+    parser.add_argument(
+        "--profile", default="fast", choices=[*runner.PROFILES, "both", "host", "emulated"]
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--brief", action="store_true", help="one line for each failure")
     parser.add_argument("--list", action="store_true", help="print the names and stop")

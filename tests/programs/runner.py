@@ -27,10 +27,7 @@ SRC = Path(__file__).resolve().parents[2] / "src"
 PROFILES = ("fast", "full")
 RING3_SLOWER = float(os.environ.get("RING3_SLOWER", "6"))
 # ring3 from the source tree without PYTHONPATH, which the guest would inherit.
-LAUNCH = (
-    f"import sys; sys.path.insert(0, {str(SRC)!r});"
-    " from ring3.cli.main import entry; entry()"
-)
+LAUNCH = f"import sys; sys.path.insert(0, {str(SRC)!r}); from ring3.cli.main import entry; entry()"
 EPOCH = 1_600_000_000  # every prepared file's time stamp
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TIMED_OUT = "timed out"
