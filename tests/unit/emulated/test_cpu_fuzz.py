@@ -18,10 +18,11 @@ PERCPU = at.DIRECT_MAP + at.PERCPU_PA
 PIECES = [
     bytes.fromhex(piece)
     for piece in (
-        "0f05 cd80 0f34 cc cf cb 48cb 48cf ca0400 9d 9c fb fa f4 ec ee e460 e660 6c 6e f36e f36c 0fa2 "
-        "0f31 0f01f9 0fae00 0fae08 8ed8 8ee8 8ec0 8ed0 0fa1 0fa9 ff18 ff28 ff2d00000000 ea9a 0f00d8 "
-        "0f0108 0f01d0 0f01d1 f30faed8 0f0b f1 ce 0fc7f0 c8000101 c9 0fb2 0fb4 62 c5f858c0 c5e505 f0 "
-        "0f20c0 0f22d8 0f21c0 0f23c0 0f30 0f32 0f33 f30f01e8 0f01ca 0f01cb 64a1 65a1 8c d9c0 dbe3 9b"
+        "0f05 cd80 0f34 cc cf cb 48cb 48cf ca0400 9d 9c fb fa f4 ec ee e460 e660 6c 6e f36e "
+        "f36c 0fa2 0f31 0f01f9 0fae00 0fae08 8ed8 8ee8 8ec0 8ed0 0fa1 0fa9 ff18 ff28 "
+        "ff2d00000000 ea9a 0f00d8 0f0108 0f01d0 0f01d1 f30faed8 0f0b f1 ce 0fc7f0 c8000101 c9 "
+        "0fb2 0fb4 62 c5f858c0 c5e505 f0 0f20c0 0f22d8 0f21c0 0f23c0 0f30 0f32 0f33 f30f01e8 "
+        "0f01ca 0f01cb 64a1 65a1 8c d9c0 dbe3 9b "
     ).split()
 ]
 FLAGS = (0x202, 0x302, 0x3202, 0x40202, 0x4202, 0x10202, 0x602)
