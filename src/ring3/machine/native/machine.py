@@ -242,6 +242,8 @@ class NativeMachine:
         v = self.vehicles.get(tid)
         if v is not None and v is not self.zygote:
             self.lost(v, 9)
+        elif v is None and tid:
+            self.births.end(tid)  # nobody would ever answer it
 
     # --- results ---------------------------------------------------------------------------------
     def reply(self, task: Any, result: Result) -> None:
