@@ -21,7 +21,7 @@ RESTARTS = {
     parking.RESTART_SYS: "run again if the handler has SA_RESTART, else EINTR",
     parking.RESTART_NOINTR: "always run again",
     parking.RESTART_NOHAND: "EINTR once a handler ran, run again where none did",
-    parking.RESTART_BLOCK: "as NOHAND, going on by the deadline",
+    parking.RESTART_BLOCK: "EINTR once a handler ran; else run again for the rest of the time",
     parking.RESTART_NEVER: "EINTR, always",
     parking.UNINTERRUPTIBLE: "no signal ends this wait",
 }
