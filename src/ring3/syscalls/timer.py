@@ -37,12 +37,12 @@ class Itimerval(Record):
     __slots__ = tuple(FIELDS)
 
     @classmethod
-    def of(cls, interval_ns: int, value_ns: int) -> Itimerval:
+    def of(cls, interval_ns: int, value_ns: int, word: int) -> Itimerval:
         value_us = -(-value_ns // 1000)  # never 0 while armed
         interval_us = interval_ns // 1000
         return cls(
-            interval_us // 1_000_000, interval_us % 1_000_000,
-            value_us // 1_000_000, value_us % 1_000_000,
+            seconds_in(interval_us // 1_000_000, word), interval_us % 1_000_000,
+            seconds_in(value_us // 1_000_000, word), value_us % 1_000_000,
         )  # fmt: skip
 
     def ns(self) -> tuple[int, int]:
@@ -54,6 +54,12 @@ class Itimerval(Record):
                 raise EINVAL("timeval out of range")
             pairs.append(sec * SECOND_NS + usec * 1000)
         return pairs[0], pairs[1]
+
+
+def seconds_in(seconds: int, word: int) -> int:
+    """As a C long of *word* bits has them: put_old_itimerval32 just cuts them off. (A timer's
+    deadline may be 136 years away: the seconds of alarm(2) have no sign.)"""
+    return seconds if word == 64 else (seconds + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
 
 
 class Itimerspec(Record):
@@ -121,7 +127,7 @@ def alarm(t: Task, seconds: UInt) -> int:
 def getitimer(t: Task, which: Int, out: Out[Itimerval]) -> int:
     """Store the time left of an interval timer."""
     timer = chosen(t, which)
-    out.store(Itimerval.of(timer.interval, timer.left()))
+    out.store(Itimerval.of(timer.interval, timer.left(), out.mem.word))
     return 0
 
 
@@ -130,7 +136,7 @@ def setitimer(t: Task, which: Int, new: In[Itimerval], old: Out[Itimerval]) -> i
     """Set an interval timer; a NULL *new* counts as zero."""
     interval, value = new.load().ns() if new else (0, 0)
     timer = chosen(t, which)
-    before = Itimerval.of(timer.interval, timer.left())
+    before = Itimerval.of(timer.interval, timer.left(), t.memory.word)
     timer.set(timer.meter.now() + value if value else 0, interval)
     if old:
         old.store(before)

@@ -44,6 +44,8 @@ FRAME_SIZE: Final = INFO_AT + 128
 
 USER_CS: Final = 0x33
 USER_SS: Final = 0x2B
+CODE_SELECTORS: Final = (0x33, 0x23)
+"""64-bit code, and the 32-bit code that a 64-bit program may jump to."""
 FLAG_DF: Final = 0x400
 FLAG_RF: Final = 0x10000
 FLAG_TF: Final = 0x100
@@ -79,6 +81,7 @@ class Frame64:
         flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS
         if len(fpstate) > FX_SIZE:
             flags |= UC_FP_XSTATE
+        code = getattr(context, "code_selector", USER_CS)
         values = [getattr(regs, name) & MASK64 for name in regs.NAMES]
         frame = b"".join(
             (
@@ -86,7 +89,7 @@ class Frame64:
                 UCONTEXT_HEAD.pack(flags, 0, stack.sp, as_int(stack.flags), 0, stack.size),
                 SIGCONTEXT.pack(
                     *values,
-                    *(USER_CS, 0, 0, USER_SS),
+                    *(code, 0, 0, USER_SS),
                     *(info.error, info.trapno, mask, info.addr if info.trapno == 14 else 0),
                     fp_at,
                 ),
@@ -107,6 +110,8 @@ class Frame64:
         regs.rip = action.handler
         regs.rsp = sp
         regs.eflags &= ~(FLAG_DF | FLAG_RF | FLAG_TF)
+        if code != USER_CS:
+            context.code_selector = USER_CS  # type: ignore[attr-defined]
         return True
 
     def place(self, task: Task, action: Action, rsp: int, fp_size: int) -> tuple[int, int] | None:
@@ -142,6 +147,11 @@ class Frame64:
         for name, value in zip(regs.NAMES, values, strict=False):
             setattr(regs, name, value)
         regs.eflags = (eflags & ~SAFE_EFLAGS) | (values[17] & SAFE_EFLAGS)
+        code = values[18] | 3
+        if hasattr(context, "code_selector"):
+            if code not in CODE_SELECTORS:
+                return False  # IRET would refuse it
+            context.code_selector = code
         context.store_fpstate(fpstate)
         set_mask(task, int.from_bytes(data[-8:], "little"))
         try:

@@ -121,14 +121,16 @@ class Callbacks:
             return
         cpu = self._cpu
         cpu.forget_exception()
-        if self.stepping and self._step_done(vector):
+        stepped = self.stepping
+        if stepped and self._step_done(vector):
             return
         if cpu.is_software_interrupt:
             self._model.deliver(vector, software=True, rip=cpu.next_rip)
             return
         error = cpu.error_code if vector in HAS_ERROR else None
         if vector == PAGE_FAULT and error is not None and not error & _PF_USER and cpu.cpl == 3:
-            if error & _PF_PRESENT and cpu.cr2 < at.USER_END:
+            # Refused without SMAP, too: a page that may not be written, as after fork.
+            if error & _PF_PRESENT and cpu.cr2 < at.USER_END and not stepped:
                 self._step_without_smap()
                 return
             error |= _PF_USER
@@ -194,8 +196,20 @@ class Callbacks:
         return done and not state & _STEP_TF
 
     def _invalid(self, _uc: int, _user: int) -> None:
-        if self.refused is None:
-            self._cpu.forget_exception()
+        if self.refused is not None:
+            return
+        cpu = self._cpu
+        cpu.forget_exception()
+        if cpu.is_software_interrupt:  # INT 6 comes this way, too
+            self._model.deliver(UD, software=True, rip=cpu.next_rip)
+            return
+        code = self._model.peek(cpu.rip, 2)
+        if code[:1] == b"\xf1":  # INT1: a trap
+            cpu.rip += 1
+            self._model.deliver(DB)
+        elif code == b"\x0f\x33" and cpu.cpl:  # RDPMC with CR4.PCE clear
+            self._model.deliver(GP, 0)
+        else:
             self._model.deliver(UD)
 
     # The engine adds the instruction's length, prefixes included, to what we leave in RIP.

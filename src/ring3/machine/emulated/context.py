@@ -36,6 +36,16 @@ class EmulatedContext:
         self.call_nr = call_nr
         self.fp_state: bytes | None = None
 
+    @property
+    def code_selector(self) -> int:
+        """CS: a 64-bit program may have jumped to 32-bit code; handlers run as 64-bit code."""
+        selector: int = self.fields[INDEX["cs"]]
+        return selector
+
+    @code_selector.setter
+    def code_selector(self, selector: int) -> None:
+        self.fields[INDEX["cs"]] = selector
+
     def load_fpstate(self) -> bytes:
         if self.fp_state is None:
             self.fp_state = self.vehicle.machine.engine.fxsave()

@@ -55,6 +55,8 @@ USER32_CS: Final = 0x23
 USER_DS: Final = 0x2B
 USER_CS: Final = 0x33
 TSS_SELECTOR: Final = 0x40
+CPU_NODE: Final = 0x7B
+"""A segment whose limit is the CPU's number (getcpu without a call, by LSL)."""
 TLS_FIRST: Final = 12
 """First of the three GDT entries of thread-local storage (set_thread_area)."""
 CALL_GATE: Final = 0x83

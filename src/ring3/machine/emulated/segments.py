@@ -18,6 +18,8 @@ KERNEL_DS_FLAGS: Final = 0x00CF9300
 USER_CS_FLAGS: Final = 0x00AFFB00
 USER32_CS_FLAGS: Final = 0x00CFFB00
 USER_DS_FLAGS: Final = 0x00CFF300
+CPU_NODE_FLAGS: Final = 0x0040F500
+"""Read-only data of DPL 3, its limit 0: CPU 0 of node 0."""
 FLAT_LIMIT: Final = 0xFFFFFFFF
 
 _FLAT: Final = {
@@ -45,6 +47,7 @@ def write_gdt(ram: memoryview, call_gate_entry: int) -> None:
     entries = [0] * at.GDT_ENTRIES
     for index, flags in _FLAT.items():
         entries[index] = flags << 32 | 0xFFFF
+    entries[at.CPU_NODE >> 3] = CPU_NODE_FLAGS << 32
     base = at.DIRECT_MAP + at.TSS_PA
     low = TSS_LIMIT & 0xFFFF | (base & 0xFFFFFF) << 16 | 0x8B << 40
     low |= (TSS_LIMIT >> 16 & 0xF) << 48 | (base >> 24 & 0xFF) << 56

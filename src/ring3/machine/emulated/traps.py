@@ -27,6 +27,7 @@ from ring3.machine.emulated.fault import EXHAUSTED
 from ring3.machine.emulated.layout import (
     EXIT_BUDGET,
     EXIT_HYPERCALL,
+    PAGE,
     PORT_CALL_GATE,
     PORT_COPIED,
     PORT_EXCEPTION,
@@ -35,6 +36,7 @@ from ring3.machine.emulated.layout import (
     PORT_SYSCALL,
     PORT_SYSENTER,
     USER_END,
+    VSYSCALL,
 )
 
 if TYPE_CHECKING:
@@ -54,9 +56,11 @@ ROUTINE_ROOM: Final = 256
 """Bytes between the frame in use and a routine's stack."""
 FLAG_AC: Final = 0x40000
 FLAG_IF: Final = 0x200
+FLAG_TF: Final = 0x100
 PAGE_FAULT: Final = 14
 GENERAL_PROTECTION: Final = 13
-PF_WRITE, PF_USER, PF_FETCH = 2, 4, 16
+BREAKPOINT: Final = 3
+PF_PRESENT, PF_WRITE, PF_USER, PF_FETCH = 1, 2, 4, 16
 ORIG_RAX, RAX, RIP, CS, FLAGS = (INDEX[n] for n in ("orig_rax", "rax", "rip", "cs", "eflags"))
 ARGS_64 = tuple(INDEX[n] for n in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
 ARGS_32 = tuple(INDEX[n] for n in ("rbx", "rcx", "rdx", "rsi", "rdi", "rbp"))
@@ -217,6 +221,8 @@ class Traps:
             args = [frame[i] & MASK32 for i in ARGS_32]
             if port == PORT_SYSENTER and not self.land(v, args):
                 return
+        if frame[FLAGS] & FLAG_TF:
+            v.full_return = True  # IRET traps after the next instruction, SYSRET before it
         v.call_nr = nr
         if task.abi != abi:
             machine.set_abi(v, abi)
@@ -272,7 +278,14 @@ class Traps:
             if bad is not None:
                 if bad == EXHAUSTED:
                     self.tell_exhausted(v)
+                if address >= USER_END:
+                    error |= PF_PRESENT  # what is mapped there is nobody's business
                 self.signal(v, Fault(*bad, address, vector, error))
+            return True
+        if vector == BREAKPOINT and frame[RIP] - 1 & -PAGE == VSYSCALL:
+            # None of the page's three entries (emulate_vsyscall).
+            v.set_frame_field("rip", frame[RIP] - 1)
+            self.signal(v, Fault(SIGSEGV, SI_KERNEL, 0))
             return True
         self.signal(v, self.as_signal(vector, error, frame))
         return True
