@@ -150,6 +150,8 @@ def discard(space: EmulatedSpace, area: Vma, start: int, end: int) -> None:
 
 def free(space: EmulatedSpace, area: Vma, start: int, end: int) -> None:
     """MADV_FREE allows to take the pages when memory is short: never done here."""
+    if area.flags & a.LOCKED:
+        raise EINVAL("locked")
     if area.cache is not None or area.file is not None:
         raise EINVAL("only private anonymous memory can be freed")
 

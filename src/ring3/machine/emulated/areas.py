@@ -158,6 +158,8 @@ class AreaList:
 
     def within(self, start: int, end: int) -> list[Vma]:
         """The areas that have something of [start, end)."""
+        if start >= end:
+            return []
         return self.items[self.first(start) : bisect_left(self.starts, end)]
 
     def covers(self, start: int, end: int) -> bool:

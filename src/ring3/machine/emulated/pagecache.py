@@ -219,6 +219,7 @@ class PageCache:
             physical.frames.changed(pa, PAGE)
 
     def truncated(self, size: int) -> None:
+        # What was stored behind the old end goes even if the file grows: tmpfs would keep it.
         self.drop_pages((size + PAGE - 1) >> SHIFT)
         tail, pa = size % PAGE, self.frames.get(size >> SHIFT)
         if tail and pa is not None:

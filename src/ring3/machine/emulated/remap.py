@@ -168,6 +168,6 @@ def move(
     elif old_size:
         space.remove(old, old + old_size)
     space.vmas.merge(new, new + new_size)
-    if locked:
-        populate(space, new, new + new_size)
+    if locked and new_size > old_size:
+        populate(space, new + old_size, new + new_size)
     return new
