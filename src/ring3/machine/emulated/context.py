@@ -65,7 +65,7 @@ class EmulatedContext:
         for name, index in ATTRIBUTE:
             fields[index] = getattr(regs, name) & WORD
         flags = INDEX["eflags"]
-        fields[flags] = fields[flags] & SAFE_FLAGS | ALWAYS | self.vehicle.iopl << 12
+        fields[flags] = fields[flags] & SAFE_FLAGS | ALWAYS
         FRAME.pack_into(self.vehicle.machine.ram, self.vehicle.frame_pa, *fields)
         self.vehicle.full_return = True
 

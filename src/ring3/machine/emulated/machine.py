@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from ring3.abi.hints import TYPE_CHECKING, Any
+from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.machine.base import Deferred, Result
 from ring3.machine.emulated.devices.board import Board
 from ring3.machine.emulated.hardware import Hardware
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from ring3.machine.base import Image, Supervisor
     from ring3.machine.emulated.context import EmulatedContext
     from ring3.machine.emulated.space import EmulatedSpace
+
+ALL_PORTS: Final = bytes(8192)
+"""The I/O permission bitmap of iopl(3)."""
 
 
 class EmulatedMachine:
@@ -183,7 +186,7 @@ class EmulatedMachine:
     def load_user_segments(self, v: EmulatedVehicle) -> None:
         """The descriptors and the I/O permission that are the thread's own."""
         self.hw.set_tls(v.tls)
-        self.engine.set_io_bitmap(v.ports)
+        self.engine.set_io_bitmap(ALL_PORTS if v.iopl == 3 else v.ports)
 
     def user_work(self, v: EmulatedVehicle) -> bool:
         """Before the return to user mode: signals. False if the thread is not to go on."""

@@ -18,7 +18,14 @@ from ring3.abi.prctl import (
     ARCH_SET_FS,
     ARCH_SET_GS,
 )
-from ring3.abi.sched import CLONE_CHILD_SETTID, CLONE_SETTLS, CLONE_THREAD, CLONE_VFORK, CLONE_VM
+from ring3.abi.sched import (
+    CLONE_CHILD_SETTID,
+    CLONE_SETTLS,
+    CLONE_THREAD,
+    CLONE_VFORK,
+    CLONE_VM,
+    RSEQ_FLAG_UNREGISTER,
+)
 from ring3.abi.syscalls_i386 import NUMBERS as NUMBERS_32
 from ring3.abi.syscalls_x86_64 import NUMBERS as NUMBERS_64
 from ring3.machine.base import CloneArgs, Deferred, Image, Result
@@ -33,7 +40,6 @@ if TYPE_CHECKING:
 XFEATURES = 3
 """x87 and SSE: what XCR0 enables here."""
 RSEQ_SIZE, RSEQ_ALIGN = 32, 32
-RSEQ_FLAG_UNREGISTER = 1
 
 
 class Now(Deferred):

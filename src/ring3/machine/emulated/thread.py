@@ -36,7 +36,6 @@ HELD: Final = "held"
 """Not to return to user mode now (its process is stopped)."""
 GONE: Final = "gone"
 PORT_BYTES: Final = 8192
-IOPL_MASK: Final = 0x3000
 
 
 class EmulatedProcess:
@@ -197,10 +196,10 @@ class EmulatedVehicle:
         return 0
 
     def set_iopl(self, level: int) -> int:
+        """iopl(2). As Linux since 5.5, level 3 means all ports by the bitmap; the flag IOPL stays 0,
+        or user code could turn interrupts off."""
         self.iopl = level
-        flags = self.frame_field("eflags") & ~IOPL_MASK
-        self.set_frame_field("eflags", flags | level << 12)
-        self.full_return = True
+        self.machine.load_user_segments(self)
         return 0
 
     # --- accounts (virtual time) -----------------------------------------------------------------
