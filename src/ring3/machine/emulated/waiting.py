@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 HARVEST_S: Final = 0.005
 """While guests compute, the host's events are looked at this often, in host time."""
 IDLE_S: Final = 3600.0
+NOT_WORTH_WAITING_NS: Final = 1_000_000
+"""A deadline so near is jumped to, also where input may come from the host: a disk would be a
+hundred times slower else."""
 GAVE_WAY_NS: Final = 1_000_000
 """What it costs, in virtual time, to wait for a moment that has passed: a long transfer does so
 after a slice of its work."""
@@ -46,7 +49,8 @@ class Idler:
         deadline = board.next_event_ns(idle=True)
         if deadline is not None and deadline <= clock.monotonic_ns():
             clock.advance(GAVE_WAY_NS)
-        if deadline is not None and not self.awaits_host():
+        soon = deadline is not None and deadline - clock.monotonic_ns() < NOT_WORTH_WAITING_NS
+        if deadline is not None and (soon or not self.awaits_host()):
             clock.jump_to(max(deadline, clock.monotonic_ns()))
         else:
             began, limit = time.monotonic_ns(), None
