@@ -10,13 +10,13 @@ from __future__ import annotations
 import errno
 import os
 import struct
-import time
 
 from ring3.abi.fcntl import F_OFD_GETLK, F_OFD_SETLK, F_UNLCK, F_WRLCK
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.core.hostos import fcntl
 
 if TYPE_CHECKING:
+    from ring3.core.clock import Clock
     from ring3.ipc.locks import InodeLocks, Range
 
 FLOCK = struct.Struct("hhqqi4x")
@@ -30,14 +30,15 @@ RETRY_NS = 20_000_000
 class Mirror:
     """One host description, used for nothing but locks. Takes *fd* over."""
 
-    __slots__ = ("fd",)
+    __slots__ = ("clock", "fd")
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, clock: Clock) -> None:
         self.fd = fd
+        self.clock = clock
 
     def retry_ns(self) -> int:
         """When to try again, on the monotonic clock."""
-        return time.monotonic_ns() + RETRY_NS
+        return self.clock.monotonic_ns() + RETRY_NS
 
     def follow(self, locks: InodeLocks, first: int, last: int) -> bool:
         """Make the host's record locks in [first, last] what *locks* says; False if one outside

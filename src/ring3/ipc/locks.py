@@ -15,6 +15,7 @@ from ring3.core.park import Park, Waiter, WaitQueue
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
 
+    from ring3.core.clock import Clock
     from ring3.ipc.hostlocks import Mirror
     from ring3.vfs.file import File
     from ring3.vfs.inode import Inode
@@ -307,7 +308,7 @@ def find_locks(file: File) -> InodeLocks | None:
     return locks
 
 
-def locks_of(file: File) -> InodeLocks:
+def locks_of(file: File, clock: Clock) -> InodeLocks:
     """The locks of *file*, made if need be. A nameless file (a pipe) has its own."""
     global _nameless
     locks = find_locks(file)
@@ -326,7 +327,7 @@ def locks_of(file: File) -> InodeLocks:
     if opener is not None and (fd := opener()) is not None:
         from ring3.ipc.hostlocks import Mirror
 
-        mirror = Mirror(fd)
+        mirror = Mirror(fd, clock)
     locks = inode.locks = InodeLocks(inode, mirror)
     return locks
 

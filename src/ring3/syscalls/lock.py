@@ -73,7 +73,7 @@ def flock(t: Task, fd: Fd, operation: FlockOperation) -> int:
     file = io_file(t, fd)
     if kind != F_UNLCK and not (file.readable or file.writable):
         raise EBADF
-    locks_of(file).flock(file, kind, wait=not operation & LOCK_NB)
+    locks_of(file, t.world.clock).flock(file, kind, wait=not operation & LOCK_NB)
     return 0
 
 
@@ -84,7 +84,7 @@ def get_lock(t: Task, file: File, cmd: int, arg: int, *, wide: bool = False) -> 
         raise EINVAL("lock type")
     first, last = bounds(file, lock)
     owner = owner_for(t, file, cmd, lock)
-    locks = locks_of(file)
+    locks = locks_of(file, t.world.clock)
     found = locks.first_conflict(owner, first, last, lock.type)
     locks.retire()
     if found is None:
@@ -121,7 +121,8 @@ def set_lock(t: Task, fd: int, file: File, cmd: int, arg: int, *, wide: bool = F
         owner = owner_for(t, file, cmd, Flock(pid=pid))
     if (kind == F_RDLCK and not file.readable) or (kind == F_WRLCK and not file.writable):
         raise EBADF("the access mode does not allow this lock")
-    locks_of(file).set(owner, first, last, kind, wait=cmd in (F_SETLKW, F_OFD_SETLKW))
+    locks = locks_of(file, t.world.clock)
+    locks.set(owner, first, last, kind, wait=cmd in (F_SETLKW, F_OFD_SETLKW))
     return 0
 
 

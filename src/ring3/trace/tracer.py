@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from ring3.abi.errno import ERESTART_RESTARTBLOCK
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.trace import plan as plans
@@ -112,7 +110,7 @@ class Tracer:
     def wants_entry(self, frame: Frame, plan: Plan) -> bool:
         """Whether the beginning call is to be printed; starts its clock."""
         if self.timed:
-            frame.entered_ns = time.monotonic_ns()
+            frame.entered_ns = frame.task.world.clock.monotonic_ns()
         if not self.prints:
             return False
         if self.options.paths and not self.options.paths.wants(frame, plan):
@@ -175,7 +173,7 @@ class Tracer:
     def wants_exit(self, frame: Frame, plan: Plan, result: int | None, failed: bool) -> bool:
         """Whether the ending call is to be printed; stops its clock and counts it."""
         if self.timed:
-            frame.took_ns = time.monotonic_ns() - frame.entered_ns
+            frame.took_ns = frame.task.world.clock.monotonic_ns() - frame.entered_ns
             self.count(plan, frame.task.abi, frame.took_ns, result)
             if not self.prints:
                 return False
@@ -339,7 +337,7 @@ class Tracer:
             who = f"[pid {frame.tid:5d}] " if len(self.frames) > 1 else ""
         if self.simple_leader:
             return who
-        now = time.time_ns()
+        now = frame.task.world.clock.realtime_ns()
         if options.stamp:
             who += options.stamp(now) + " "
         if options.relative is not None:

@@ -25,6 +25,7 @@ from ring3.abi.fcntl import (
     LOCK_UN,
     O_RDWR,
 )
+from ring3.core.clock import Clock
 from ring3.core.park import RESTART_SYS
 from ring3.fs.memfd import memfd_mount, open_memfd
 from ring3.ipc.hostlocks import Mirror
@@ -204,7 +205,7 @@ def test_flock_goes_by_description(plain: Kitchen) -> None:
 def test_programs_outside_see_our_locks_and_we_theirs() -> None:
     with tempfile.NamedTemporaryFile(prefix="ring3-mirror") as outside:
         fd = os.open(outside.name, os.O_RDWR | os.O_CLOEXEC)
-        locks, owner = InodeLocks(None, Mirror(fd)), OfdOwner()
+        locks, owner = InodeLocks(None, Mirror(fd, Clock())), OfdOwner()
         asked = struct.pack("hhqqi4x", F_WRLCK, os.SEEK_SET, 5, 1, 0)
         locks.set(owner, 0, 9, F_RDLCK, wait=False)
         with pytest.raises(BlockingIOError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ring3.core.clock import Clock
 from ring3.trace.options import TraceOptions
 from ring3.trace.tracer import Tracer
 from tests.unit.fakes import FakeMemory
@@ -26,7 +27,7 @@ class Actor:
         self.sigmask = 0
         opened = {n: Thing(target=lambda p=p: p, kind="file") for n, p in (files or {}).items()}
         self.fds = Thing(files=opened)
-        self.world = Thing(tasks={})
+        self.world = Thing(tasks={}, clock=Clock())
         self.process = Thing(
             pid=tid, threads={tid: self}, command_line=b"", environment=b"", auxv=b""
         )
