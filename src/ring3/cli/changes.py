@@ -101,7 +101,7 @@ def save(top: int, path: bytes, inode: Any, folders: list[tuple[bytes, int]]) ->
         elif kind == S_IFREG:
             fd = os.open(name, NEW_FILE, 0o600, dir_fd=parent)
             try:
-                copy_content(inode.content(), fd)
+                copy_content(inode, fd)
                 os.fchmod(fd, stat.mode & 0o777)
                 os.utime(fd, ns=(stat.atime_ns, stat.mtime_ns))
             finally:
@@ -128,9 +128,11 @@ def copy_in(top: int, name: str, data: bytes) -> None:
         file.write(data)
 
 
-def copy_content(source: int, target: int) -> None:
+def copy_content(inode: Any, target: int) -> None:
+    if inode.mapping is not None:
+        inode.mapping.before_read(0, inode.content_size())
     offset = 0
-    while data := os.pread(source, 1 << 20, offset):
+    while data := inode.read_at(offset, 1 << 20):
         view = memoryview(data)
         while view:
             view = view[os.write(target, view) :]

@@ -88,6 +88,22 @@ class MemFile(MemInode):
             self.host_ctime_ns = os.fstat(self.fd).st_ctime_ns
 
     # --- content -----------------------------------------------------------------------------
+    def read_at(self, offset: int, size: int) -> bytes:
+        try:
+            return os.pread(self.content(), size, offset)
+        except OSError as error:
+            raise from_os_error(error) from None
+        finally:
+            self.settle()
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        try:
+            os.pwrite(self.content(), data, offset)
+        except OSError as error:
+            raise from_os_error(error) from None
+        finally:
+            self.settle()
+
     def content(self) -> int:
         """The memfd with the content, made where there is none."""
         if self.fd < 0:
