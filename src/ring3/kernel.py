@@ -136,11 +136,14 @@ class Kernel:
         cwd: str | None = None,
         hostname: str = "ring3",
         seed: int | None = None,
+        memory: int | None = None,
     ) -> None:
         from ring3.kernel_setup import build_view, new_machine, new_world, register_openers
 
         self.world = new_world(machine, profile, seed)
         self.world.hostname = hostname.encode()
+        if memory is not None:
+            self.world.limits["memory"] = memory
         self.supervision = Supervision(self.world)
         self.world.supervisor = self.supervision
         self.default_limits = default_limits(fixed=self.world.random.seeded)

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from ring3.view import View
 
 
+LEAST_RAM = 64 << 20
+MOST_RAM = 64 << 30
+LARGE_PAGE = 2 << 20
+
+
 def new_world(machine: str, profile: str, seed: int | None) -> World:
     """The world in which *machine* will run guests: the clock, the source of randomness and the
     kind of objects have to be the machine's before anything uses them.
@@ -65,14 +70,23 @@ def new_machine(kernel: Kernel, name: str, profile: str) -> Any:
     if name == "emulated":
         from ring3.machine.emulated.machine import EmulatedMachine
 
+        memory = world.limits.get("memory")
+        if memory is not None:
+            memory = world.limits["memory"] = ram_size(memory)
         return EmulatedMachine(
-            kernel.supervision, world.reactor, world.clock, world.log, world.random.bytes,
+            kernel.supervision, world.reactor, world.clock, world.log, world.random.bytes, memory,
         )  # fmt: skip
     if name != "native":
         raise ValueError(f"no machine {name!r}: native or emulated")
     from ring3.machine.native.machine import NativeMachine
 
     return NativeMachine(kernel.supervision, world.reactor, world.clock, world.log, profile)
+
+
+def ram_size(memory: int) -> int:
+    """The RAM of a board for a limit of *memory* bytes: within what a board can have, and whole
+    large pages."""
+    return min(max(memory, LEAST_RAM), MOST_RAM) & -LARGE_PAGE
 
 
 def place_of_root(mounts: Any) -> Place:
@@ -125,21 +139,20 @@ def watch_memory(kernel: Kernel) -> None:
     if kernel.memory_watch is not None:
         return
     limit = kernel.world.limits.get("memory")
-    watch = getattr(kernel.machine, "watch_memory", None)
-    if watch is None:
-        # A machine whose memory is its own has a size of its own; it can do with less.
-        if limit is not None:
-            kernel.machine.limit_memory(limit)
-        return
-    if limit is None:
-        limit = memory_size() * 3 // 4
     from ring3.task.jobs import terminate
 
     def kill(process: Process, report: str) -> None:
         kernel.world.log.say(report)
         terminate(process, 9)
 
-    kernel.memory_watch = watch(limit, kill)
+    watch = getattr(kernel.machine, "watch_memory", None)
+    if watch is None:
+        # A machine whose memory is its own has a size of its own; it can do with less.
+        kernel.memory_watch = kernel.machine.end_process = kill
+        if limit is not None:
+            kernel.machine.limit_memory(max(limit, LEAST_RAM))
+        return
+    kernel.memory_watch = watch(memory_size() * 3 // 4 if limit is None else limit, kill)
 
 
 def new_task(kernel: Kernel, cwd: str) -> Task:

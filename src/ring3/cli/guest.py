@@ -118,7 +118,8 @@ class GuestOptions:
             Option("--clear-env", "", "start with an empty environment", self.setter("clear_env")),
             Option("--workdir", "DIR", "working directory of the guest", self.storer("workdir")),
             Option("--hostname", "NAME", "name of the guest's machine", self.storer("hostname")),
-            Option("--mem", "SIZE", "most memory of the guest (512M, 2G)",
+            Option("--mem", "SIZE", "most memory of the guest (512M, 2G)\n"
+                   "emulated: the size of its RAM, at least 64M (default 1G)",
                    self.limit("memory", size)),
             Option("--pids", "N", "most processes and threads", self.limit("tasks", count)),
             Option("--timeout", "SECONDS", "end the guest after that time; exit status 124",
@@ -191,6 +192,7 @@ class GuestOptions:
             gid=self.gid,
             hostname=self.hostname,
             seed=self.seed,
+            memory=self.limits.get("memory"),
         )
         kernel.world.limits.update(self.limits)
         if self.disk is not None:

@@ -80,6 +80,8 @@ class EmulatedMachine:
         self.idler = Idler(self)
         self.starts: deque[tuple[Image, Any]] = deque()
         self.switches = 0
+        self.end_process: Callable[[Any, str], None] = no_end
+        """Ends a guest process, with a line for the kernel log."""
         self.closing = False
         self.failure: Exception | None = None
 
@@ -354,6 +356,11 @@ class EmulatedMachine:
         self.current = None
         self.board.close()
         self.hw.close()
+
+
+def no_end(process: Any, report: str) -> None:
+    """Until the kernel has said how."""
+    raise RuntimeError(report)
 
 
 def tid_of(v: EmulatedVehicle | None) -> int:

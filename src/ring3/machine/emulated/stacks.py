@@ -7,6 +7,7 @@ the CPU takes a double fault on the stack of its own (IST).
 from __future__ import annotations
 
 from ring3.abi.hints import TYPE_CHECKING, Final
+from ring3.machine.emulated.frames import NoMemory
 from ring3.machine.emulated.layout import PAGE, STACK_SIZE, STACKS
 
 if TYPE_CHECKING:
@@ -48,7 +49,14 @@ class KernelStacks:
         if self.spare:
             stack = self.spare.pop()
         else:
-            pages = [self.frames.alloc() for _ in range(PAGES)]
+            pages: list[int] = []
+            try:
+                while len(pages) < PAGES:
+                    pages.append(self.frames.alloc())
+            except NoMemory:
+                for frame in pages:
+                    self.frames.release(frame)
+                raise
             stack = KernelStack(self.made, pages)
             self.made += 1
             for index, frame in enumerate(pages):

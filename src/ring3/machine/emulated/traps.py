@@ -38,6 +38,7 @@ from ring3.machine.emulated.layout import (
     USER_END,
     VSYSCALL,
 )
+from ring3.machine.emulated.oom import make_room
 
 if TYPE_CHECKING:
     from ring3.machine.emulated.machine import EmulatedMachine
@@ -277,7 +278,8 @@ class Traps:
             )
             if bad is not None:
                 if bad == EXHAUSTED:
-                    self.tell_exhausted(v)
+                    make_room(self.machine, v.process)
+                    return True  # if it is still alive, the access is made again
                 if address >= USER_END:
                     error |= PF_PRESENT  # what is mapped there is nobody's business
                 self.signal(v, Fault(*bad, address, vector, error))
@@ -289,14 +291,6 @@ class Traps:
             return True
         self.signal(v, self.as_signal(vector, error, frame))
         return True
-
-    def tell_exhausted(self, v: EmulatedVehicle) -> None:
-        """RAM is used up, and this thread was the one that needed more (mm/oom_kill.c)."""
-        space, name = v.space, v.task.comm.decode("ascii", "replace")
-        self.machine.log.say(
-            f"Out of memory: Killed process {v.task.process.pid} ({name})"
-            f" total-vm:{space.mapped >> 10}kB, rss:{space.resident * 4}kB"
-        )
 
     def as_signal(self, vector: int, error: int, frame: tuple[int, ...]) -> Fault:
         if vector in (X87, SIMD):
@@ -324,7 +318,12 @@ class Traps:
         if fixup and vector in (PAGE_FAULT, GENERAL_PROTECTION):
             if vector == PAGE_FAULT and space is not None and address < USER_END:
                 write = bool(error & PF_WRITE)
-                if self.page_fault(space, address, write, False, error, 0) is None:
+                bad = self.page_fault(space, address, write, False, error, 0)
+                if bad == EXHAUSTED and (v := self.machine.current) is not None:
+                    make_room(self.machine, v.process)
+                    if not v.process.dead:
+                        return
+                if bad is None:
                     return
             at = pa + 8 * RIP
             self.ram[at : at + 8] = fixup.to_bytes(8, "little")
