@@ -101,6 +101,8 @@ class Pages:
             if number not in self.pages:
                 self.pages[number] = bytearray(PAGE)
                 self.blank.add(number)
+            else:
+                self.blank.discard(number)  # SGP_FALLOC of a page fallocated before fills it
 
     def missing(self, start: int, end: int) -> int:
         """Pages of a range that have no memory yet."""
