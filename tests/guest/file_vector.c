@@ -147,7 +147,7 @@ static void *late_reader(void *arg)
     static char sink[400000];
     size_t got = 0;
     ssize_t n;
-    usleep(100000);
+    usleep(300000);
     changing.iov_len = 1;
     while (got < 300000 && (n = read(ends[0], sink, sizeof sink)) > 0)
         got += n;
@@ -156,7 +156,7 @@ static void *late_reader(void *arg)
 
 static void *late_writer(void *arg)
 {
-    usleep(100000);
+    usleep(300000);
     changing.iov_len = 1;
     CHECK(write(ends[1], "abc", 3) == 3);
     usleep(100000);
