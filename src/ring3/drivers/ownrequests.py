@@ -11,7 +11,8 @@ from ring3.drivers.requests import BY_VALUE, FLUSHING, JOB_REQUESTS, READING, SE
 
 if TYPE_CHECKING:
     from ring3.abi.types import Memory
-    from ring3.drivers.ownpty import OwnMaster, OwnPair
+    from ring3.drivers.ownmaster import OwnMaster
+    from ring3.drivers.ownpty import OwnPair
     from ring3.drivers.owntty import OwnTty
 
 

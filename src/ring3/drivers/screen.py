@@ -18,7 +18,8 @@ import select
 from ring3.abi import ioctl as io
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.core.reactor import HostQueue
-from ring3.drivers.ownpty import INPUT_MOST, OwnPair, OwnSlave
+from ring3.drivers.ownmaster import INPUT_MOST
+from ring3.drivers.ownpty import OwnPair, OwnSlave
 from ring3.drivers.ptytable import ptys_of
 
 if TYPE_CHECKING:
