@@ -182,6 +182,7 @@ class GuestOptions:
         """Build the guest's world. OSError, ValueError for options it cannot follow."""
         from ring3.kernel import Kernel
 
+        limits = dict(self.limits)
         kernel = Kernel(
             profile=self.profile,
             machine=self.machine,
@@ -192,9 +193,9 @@ class GuestOptions:
             gid=self.gid,
             hostname=self.hostname,
             seed=self.seed,
-            memory=self.limits.get("memory"),
+            memory=limits.pop("memory", None),
         )
-        kernel.world.limits.update(self.limits)
+        kernel.world.limits.update(limits)
         if self.disk is not None:
             self.plug_disk(kernel, self.disk)
         return kernel

@@ -51,7 +51,7 @@ def make_room(machine: EmulatedMachine, needy: EmulatedProcess | None) -> None:
     sharers = [p for p in machine.lives.processes if p.vehicles and p.vehicles[0].space is space]
     for process in sharers:
         machine.end_process(process.process, report(process, space))
-    space.zap(0, space.end)
+    space.remove(0, space.end)
     # The locks of the dead were looked through, by copies of their own.
     ram[BOUNCE_PA : BOUNCE_PA + BOUNCE_SIZE] = bounce
     if current is not None:

@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 
 BATCH: Final = 64
 """Pages taken at once."""
+KEPT_SHARE: Final = 4
+MOST_KEPT: Final = 4096
+"""A sixteenth (two to the fourth) of RAM, at most 16 MB, stays with mapped files: with less, the
+programs that run would do nothing but read their own text again. Better that one of them goes."""
 
 
 def reclaim_mapped(physical: Physical) -> bool:
     """Take up to BATCH pages from the files that are mapped, each file in its turn. False: there
     is none to be had."""
+    kept = min(physical.frames.total >> KEPT_SHARE, MOST_KEPT)
+    if sum(len(cache.frames) for cache in physical.active) <= kept:
+        return False
     taken = 0
     for cache in list(physical.active):
         # To the end of the line: the next call begins with another file.
