@@ -60,7 +60,7 @@ class Stub:
     def count(self, engine: Any, disassembler: Any, start: int, last: int) -> bool:
         """Count from *start* to the instruction at *last*, or through the hypercall and the test of
         its answer where *last* is 0. False if the end was not found."""
-        at = engine.transitions.physical(start, False)
+        at = engine.memory.physical(start, False)
         text = bytes(engine.ram[at : at + LONGEST])
         called = False
         for i in disassembler.disasm(text, start):

@@ -137,7 +137,7 @@ class CpuBoard:
         self.engine.load(image)
 
     def physical(self, address: int) -> int:
-        return self.engine.transitions.physical(address, False)
+        return self.engine.memory.physical(address, False)
 
     def run(self) -> int:
         self.engine.budget = BUDGET

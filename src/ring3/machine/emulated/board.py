@@ -6,12 +6,11 @@ import ctypes
 import os
 
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
-
-from . import hooks, library, segments
-from . import layout as at
-from .cpuid import FEATURES_1_ECX, FEATURES_7_EBX
-from .image import CS, MSR_EFER, CpuImage, Offsets, UnknownLayout
-from .library import Unicorn
+from ring3.machine.emulated import hooks, library, segments
+from ring3.machine.emulated import layout as at
+from ring3.machine.emulated.cpuid import FEATURES_1_ECX, FEATURES_7_EBX
+from ring3.machine.emulated.image import CS, MSR_EFER, CpuImage, Offsets, UnknownLayout
+from ring3.machine.emulated.library import Unicorn
 
 if TYPE_CHECKING:
     import mmap

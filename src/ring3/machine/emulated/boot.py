@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from ring3.abi.hints import Final
-
-from . import layout as at
-from . import segments
-from .entry_code import SYMBOLS, TEXT_HEX, VSYSCALL_HEX
-from .image import CS, DS, ES, FS, GS, RIP, SS, CpuImage
-from .transitions import SFMASK
+from ring3.machine.emulated import layout as at
+from ring3.machine.emulated import segments
+from ring3.machine.emulated.entry_code import SYMBOLS, TEXT_HEX, VSYSCALL_HEX
+from ring3.machine.emulated.fast_calls import SFMASK
+from ring3.machine.emulated.image import CS, DS, ES, FS, GS, RIP, SS, CpuImage
 
 SYSENTER_STACK: Final = at.DIRECT_MAP + at.PERCPU_PA + at.PAGE
 """Where SYSENTER lands before its first instruction switches stacks: for a #DB by TF alone."""

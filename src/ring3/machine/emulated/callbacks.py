@@ -8,27 +8,21 @@ from __future__ import annotations
 import ctypes
 
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
-
-from . import hooks
-from . import layout as at
-from .cpuid import cpuid
-from .image import CS, HF_SMAP, RAX, RBX, RCX, RDX, RIP, TF
-from .transitions import (
-    DB,
-    GP,
-    HAS_ERROR,
-    LEGACY_PREFIXES,
-    PAGE_FAULT,
-    REX_PREFIXES,
-    UD,
-    Shutdown,
-    Transitions,
-)  # fmt: skip
+from ring3.machine.emulated import hooks
+from ring3.machine.emulated import layout as at
+from ring3.machine.emulated.cpuid import cpuid
+from ring3.machine.emulated.fast_calls import LEGACY_PREFIXES, REX_PREFIXES
+from ring3.machine.emulated.image import CS, HF_SMAP, RAX, RBX, RCX, RDX, RIP, TF
+from ring3.machine.emulated.ports import port_allowed
+from ring3.machine.emulated.transitions import Shutdown
+from ring3.machine.emulated.vectors import DB, GP, HAS_ERROR, PAGE_FAULT, PF_PRESENT, PF_USER, UD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .board import Board
+    from ring3.machine.emulated.board import Board
+    from ring3.machine.emulated.fast_calls import FastCalls
+    from ring3.machine.emulated.transitions import Transitions
 
 _LOW32: Final = 0xFFFFFFFF
 _NOTHING: Final = memoryview(bytes(16 * hooks.PLAIN_ENTRIES)).cast("q")
@@ -39,7 +33,6 @@ def _signed(word: int) -> int:
     return word - (1 << 64) if word >> 63 else word
 
 
-_PF_PRESENT, _PF_USER = 1, 4
 _STEP, _STEP_TF, _STEP_IRET = 1, 2, 4
 """A step without SMAP is under way; TF was set anyway; the instruction is IRET."""
 
@@ -48,17 +41,21 @@ class Callbacks:
     """The hooks of one board, and the little state they leave to ``Engine.run``."""
 
     __slots__ = (
-        "_board", "_cpu", "_hidden", "_model", "_q", "_ram", "_tsc", "cell", "failure", "refused",
-        "stepping",
+        "_board", "_calls", "_cpu", "_hidden", "_memory", "_model", "_q", "_ram", "_tsc", "cell",
+        "failure", "refused", "stepping",
     )  # fmt: skip
 
-    def __init__(self, board: Board, model: Transitions, tsc: Callable[[], int]) -> None:
+    def __init__(
+        self, board: Board, model: Transitions, calls: FastCalls, tsc: Callable[[], int]
+    ) -> None:
         self._board = board
+        self._calls = calls
+        self._memory = model.memory
         self._cpu = board.cpu
         self._q = board.cpu.q
         self._model = model
         self._tsc = tsc
-        self._ram = model.ram
+        self._ram = model.memory.ram
         self._hidden = -1
         self.failure = ""
         self.refused: bytes | None = None
@@ -128,12 +125,12 @@ class Callbacks:
             self._model.deliver(vector, software=True, rip=cpu.next_rip)
             return
         error = cpu.error_code if vector in HAS_ERROR else None
-        if vector == PAGE_FAULT and error is not None and not error & _PF_USER and cpu.cpl == 3:
+        if vector == PAGE_FAULT and error is not None and not error & PF_USER and cpu.cpl == 3:
             # Refused without SMAP, too: a page that may not be written, as after fork.
-            if error & _PF_PRESENT and cpu.cr2 < at.USER_END and not stepped:
+            if error & PF_PRESENT and cpu.cr2 < at.USER_END and not stepped:
                 self._step_without_smap()
                 return
-            error |= _PF_USER
+            error |= PF_USER
         self._model.deliver(vector, error)
 
     # --- far transfers within ring 3 --------------------------------------------------------------
@@ -146,7 +143,7 @@ class Callbacks:
         flags = cpu.rflags
         self.stepping = _STEP | (_STEP_TF if flags & TF else 0)
         start = cpu.rip + cpu.segment(CS)[1]
-        code = self._model.peek(start, 15)
+        code = self._memory.peek(start, 15)
         opcode = code.lstrip(LEGACY_PREFIXES + (REX_PREFIXES if cpu.long_code else b""))[:1]
         if opcode == b"\xcf":
             self.stepping |= _STEP_IRET
@@ -161,11 +158,11 @@ class Callbacks:
         in which a selector says nothing about the privilege.
         """
         cpu = self._cpu
-        before = self._model.peek(start, 15).partition(b"\xcf")[0][-1:]
+        before = self._memory.peek(start, 15).partition(b"\xcf")[0][-1:]
         if cpu.long_code and b"\x48" <= before <= b"\x4f":
             return  # REX.W: with 64-bit operands the engine does it right
         top = cpu.rsp if cpu.long_code else cpu.rsp & _LOW32
-        place = self._model.translate(top + 8 + 2)  # the third byte of RFLAGS
+        place = self._memory.translate(top + 8 + 2)  # the third byte of RFLAGS
         if place >= 0 and self._ram[place] & 2:
             self._hidden = place
             self._ram[place] &= ~2
@@ -203,7 +200,7 @@ class Callbacks:
         if cpu.is_software_interrupt:  # INT 6 comes this way, too
             self._model.deliver(UD, software=True, rip=cpu.next_rip)
             return
-        code = self._model.peek(cpu.rip, 2)
+        code = self._memory.peek(cpu.rip, 2)
         if code[:1] == b"\xf1":  # INT1: a trap
             cpu.rip += 1
             self._model.deliver(DB)
@@ -223,11 +220,11 @@ class Callbacks:
         if cell[known] == rip and cell[known + 1] == space:
             length, locked = 2, False
         else:
-            length, locked = self._model.call_length()
+            length, locked = self._calls.call_length()
             if length == 2:
                 cell[known] = rip
                 cell[known + 1] = space
-        if locked or not self._model.syscall(length):
+        if locked or not self._calls.syscall(length):
             self._model.deliver(UD)
         q[RIP] -= length
 
@@ -236,11 +233,11 @@ class Callbacks:
         self.cell[hooks.PLAIN : hooks.PLAIN + 2 * hooks.PLAIN_ENTRIES] = _NOTHING
 
     def _sysenter(self, _uc: int, _user: int) -> None:
-        length, locked = self._model.call_length()
+        length, locked = self._calls.call_length()
         if locked:
             self._model.deliver(UD)
-        else:
-            self._model.sysenter()
+        elif not self._calls.sysenter():
+            self._model.deliver(GP, 0)
         self._q[RIP] -= length
 
     def _cpuid(self, _uc: int, _user: int) -> None:
@@ -282,7 +279,7 @@ class Callbacks:
         return _LOW32 >> (32 - 8 * size)
 
     def _check_port(self, port: int, size: int) -> None:
-        if not self._model.port_allowed(port, size):
+        if not port_allowed(self._memory, port, size):
             # The block runs on to its end: what it does to registers is undone afterwards.
             self.refused = bytes(self._cpu.b)
             self._board.stop()

@@ -12,13 +12,13 @@ from __future__ import annotations
 import mmap
 
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
-
-from . import boot, hooks, segments
-from . import layout as at
-from .board import Board
-from .callbacks import Callbacks
-from .entry_code import EXCEPTION_TABLE, SYMBOLS
-from .image import (
+from ring3.machine.emulated import boot, hooks, segments
+from ring3.machine.emulated import layout as at
+from ring3.machine.emulated.board import Board
+from ring3.machine.emulated.callbacks import Callbacks
+from ring3.machine.emulated.entry_code import EXCEPTION_TABLE, SYMBOLS
+from ring3.machine.emulated.fast_calls import FastCalls
+from ring3.machine.emulated.image import (
     AC,
     HF_INHIBIT_IRQ,
     IF,
@@ -31,14 +31,15 @@ from .image import (
     RSP,
     CpuImage,
 )
-from .kernel_map import KernelMap
-from .transitions import Shutdown, Transitions
-from .watch import Watch
+from ring3.machine.emulated.implicit import ImplicitMemory
+from ring3.machine.emulated.kernel_map import KernelMap
+from ring3.machine.emulated.transitions import Shutdown, Transitions
+from ring3.machine.emulated.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .transitions import Probe
+    from ring3.machine.emulated.telling import Probe
 
 CYCLES_PER_BLOCK: Final = 8
 """What the time stamp counter advances by in one block, unless ``tsc`` says otherwise."""
@@ -71,12 +72,14 @@ class Engine:
         self._q = board.cpu.q
         self._pull = board.pull
         self._push = board.push
-        self.transitions = Transitions(board.cpu, self.ram)
+        self.memory = ImplicitMemory(board.cpu, self.ram)
+        self.transitions = Transitions(board.cpu, self.memory)
+        self.fast_calls = FastCalls(board.cpu, self.memory)
         boot.load_text(self.ram)
         board.pull()
         boot.load_registers(board.cpu)
         board.push()
-        self._hooks = Callbacks(board, self.transitions, self._time)
+        self._hooks = Callbacks(board, self.transitions, self.fast_calls, self._time)
         self._cell = self._hooks.cell
         self._start: Any = board.library.uc_emu_start
         self._handle = board.uc.handle
@@ -220,13 +223,13 @@ class Engine:
     def map_kernel(self, address: int, physical: int) -> None:
         """Map a page of the kernel half, readable and writable in ring 0 (kernel stacks)."""
         self.kernel.map(address, physical)
-        self.transitions.forget_kernel_pages()
+        self.memory.forget_kernel_pages()
         self.flush_page(address)
 
     def unmap_kernel(self, address: int) -> None:
         """Remove a page of the kernel half."""
         self.kernel.unmap(address)
-        self.transitions.forget_kernel_pages()
+        self.memory.forget_kernel_pages()
         self.flush_page(address)
 
     # --- interrupts -------------------------------------------------------------------------------
@@ -257,7 +260,7 @@ class Engine:
 
     @probe.setter
     def probe(self, probe: Probe | None) -> None:
-        self.transitions.probe = probe
+        self.transitions.probe = self.fast_calls.probe = probe
         self._cell[hooks.PROBED] = probe is not None
         if probe is not None and self._watch is None:
             self._watch = Watch(self.transitions)
@@ -331,11 +334,11 @@ class Engine:
         return result
 
     def _saved_rip(self) -> int:
-        where = self.transitions.physical(self._q[RSP] + 8 * 16, False)
+        where = self.memory.physical(self._q[RSP] + 8 * 16, False)
         return int.from_bytes(self.ram[where : where + 8], "little")
 
     def _set_saved_rip(self, rip: int) -> None:
-        where = self.transitions.physical(self._q[RSP] + 8 * 16, False)
+        where = self.memory.physical(self._q[RSP] + 8 * 16, False)
         self.ram[where : where + 8] = rip.to_bytes(8, "little")
 
 

@@ -16,11 +16,10 @@ import platform
 import sys
 
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
-
-from .hooks_code import HOOKS
+from ring3.machine.emulated.hooks_code import HOOKS
 
 if TYPE_CHECKING:
-    from .image import Offsets
+    from ring3.machine.emulated.image import Offsets
 
 HOOK_INTR: Final = 1
 HOOK_INSN: Final = 2

@@ -10,8 +10,7 @@ trusts a version number.
 from __future__ import annotations
 
 from ring3.abi.hints import TYPE_CHECKING, Final
-
-from .arithmetic_flags import compute
+from ring3.machine.emulated.arithmetic_flags import compute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +37,8 @@ HF_SS32: Final = 1 << 5
 HF_ADDSEG: Final = 1 << 6
 HF_CS64: Final = 1 << 15
 HF_SMAP: Final = 1 << 23
+LONG_CODE: Final = HF_CS32 | HF_SS32 | HF_CS64
+"""hflags of 64-bit code."""
 
 # The head of the structure, as bytes; unchanged since QEMU 1.0 and checked by Offsets.
 _EFLAGS: Final = 136

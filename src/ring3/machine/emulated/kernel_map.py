@@ -8,8 +8,7 @@ stacks, each behind an unmapped guard page.
 from __future__ import annotations
 
 from ring3.abi.hints import Final
-
-from . import layout as at
+from ring3.machine.emulated import layout as at
 
 PRESENT, WRITABLE, USER, ACCESSED, DIRTY, LARGE = 1, 2, 4, 0x20, 0x40, 0x80
 NX: Final = 1 << 63

@@ -9,8 +9,7 @@ from __future__ import annotations
 import struct
 
 from ring3.abi.hints import Final
-
-from . import layout as at
+from ring3.machine.emulated import layout as at
 
 KERNEL_CS_FLAGS: Final = 0x00AF9B00
 """Second doubleword of a flat 64-bit code descriptor of DPL 0, as SYSCALL loads it."""

@@ -1,4 +1,4 @@
-"""What the machine tells its probe of paging (layout.PROBES).
+"""What the machine tells its probe of ways into ring 0 and of paging (layout.PROBES).
 
 Called only while somebody listens; what is told is read from the tables that the processor uses,
 before and after it used them.
@@ -13,6 +13,7 @@ from ring3.machine.emulated.paging import P
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ring3.machine.emulated.image import CpuImage
     from ring3.machine.emulated.space import EmulatedSpace
 
     Probe = Callable[[str, dict[str, Any]], None]
@@ -65,3 +66,28 @@ def page_fault(
         action = "zero" if area.cache is None else "file"
     probe("fault", {"address": address, "error": error, "cpl": cpl, "action": action})
     return bad
+
+
+def tell_entry(
+    probe: Probe,
+    cpu: CpuImage,
+    kind: str,
+    vector: int | None,
+    error: int | None,
+    before: dict[str, int],
+    reads: list[tuple[str, int, int]],
+    writes: list[tuple[int, int]],
+) -> None:
+    """A way into ring 0 that is over: *before* are the registers then, the CPU's are after it."""
+    probe(
+        "entry",
+        {
+            "kind": kind,
+            "vector": vector,
+            "error": error,
+            "before": before,
+            "after": cpu.registers(),
+            "reads": reads,
+            "writes": writes,
+        },
+    )

@@ -63,9 +63,7 @@ class UserMemory:
             # A fault inside the copy may run nested copies? No: nothing that a fault or an
             # interrupt does uses the bounce buffer.
             machine.ram[BOUNCE_PA : BOUNCE_PA + len(part)] = part
-            left = machine.run_routine(
-                self.space, "copy_to_user", addr + start, BOUNCE, len(part)
-            )
+            left = machine.run_routine(self.space, "copy_to_user", addr + start, BOUNCE, len(part))
             if machine.probe is not None:
                 machine.tell_copy("store", self.space, addr + start, len(part), len(part) - left)
             if left:
@@ -77,9 +75,7 @@ class UserMemory:
         machine = self.machine
         while len(found) < limit:
             part = min(limit - len(found), PAGE - addr % PAGE)
-            length = machine.run_routine(
-                self.space, "copy_string_from_user", BOUNCE, addr, part
-            )
+            length = machine.run_routine(self.space, "copy_string_from_user", BOUNCE, addr, part)
             if machine.probe is not None:
                 machine.tell_copy("string", self.space, addr, part, length)
             if length == FAULTED:

@@ -1,23 +1,22 @@
 """Tells the probe of the transitions that the engine does by itself.
 
-Entries by SYSCALL, SYSENTER and the IDT are modelled in ``transitions``, which tells of them. The
-call gate and the ways back (SYSRET, SYSEXIT, IRET, RETF) are the engine's own: while a probe is
-set, the instructions of entry.S where they happen are watched, and what they do is written down by
-the SDM's Operation sections (Vol. 2) from the registers and the stack before them.
+Entries by SYSCALL, SYSENTER and the IDT are modelled in ``fast_calls`` and ``transitions``, which
+tell of them. The call gate and the ways back (SYSRET, SYSEXIT, IRET, RETF) are the engine's own:
+while a probe is set, the instructions of entry.S where they happen are watched, and what they do is
+written down by the SDM's Operation sections (Vol. 2) from the registers and the stack before them.
 """
 
 from __future__ import annotations
 
 from ring3.abi.hints import TYPE_CHECKING, Final
-
-from . import layout as at
-from .entry_code import SYMBOLS
-from .image import TR
+from ring3.machine.emulated import layout as at
+from ring3.machine.emulated.entry_code import SYMBOLS
+from ring3.machine.emulated.image import TR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .transitions import Transitions
+    from ring3.machine.emulated.transitions import Transitions
 
 WATCHED: Final = {
     at.TEXT + SYMBOLS[label]: kind
@@ -64,8 +63,8 @@ class Watch:
         probe("return", {"kind": kind, "before": now, "after": now | after, "reads": reads})
 
     def _word(self, address: int) -> int:
-        place = self._model.physical(address, False)
-        return int.from_bytes(self._model.ram[place : place + 8], "little")
+        place = self._model.memory.physical(address, False)
+        return int.from_bytes(self._model.memory.ram[place : place + 8], "little")
 
     def _entered_by_gate(self, now: Registers) -> None:
         """CALL, "64-BIT CALL GATE": the frame holds RIP, CS, RSP, SS of the caller."""
