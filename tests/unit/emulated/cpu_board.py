@@ -22,6 +22,7 @@ if shutil.which("as") is None or shutil.which("objcopy") is None:
 from ring3.machine.emulated import layout as at
 from ring3.machine.emulated.engine import Engine
 from ring3.machine.emulated.image import CpuImage
+from ring3.machine.emulated.routines import fixup_of
 
 RAM = 16 << 20
 CODE = 0x401000
@@ -183,6 +184,6 @@ class CpuBoard:
                 return cpu.rax, faults
             assert stop.port == at.PORT_EXCEPTION
             faults.append(stop)
-            fixup = engine.fixup(stop.rip)
+            fixup = fixup_of(stop.rip)
             assert fixup, hex(stop.rip)
             self.set(stop, "rip", fixup)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-import os
 
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.machine.emulated import hooks, library, segments
 from ring3.machine.emulated import layout as at
 from ring3.machine.emulated.cpuid import FEATURES_1_ECX, FEATURES_7_EBX
-from ring3.machine.emulated.image import CS, MSR_EFER, CpuImage, Offsets, UnknownLayout
+from ring3.machine.emulated.image import CS, CpuImage
 from ring3.machine.emulated.library import Unicorn
+from ring3.machine.emulated.live_state import find
+from ring3.machine.emulated.offsets import EFER_SCE, MSR_EFER, Offsets, UnknownLayout
 
 if TYPE_CHECKING:
     import mmap
@@ -20,7 +21,8 @@ CR0: Final = 0x80010033
 """PG WP NE ET MP PE."""
 CR4: Final = 0x3506B0
 """PSE PAE PGE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE SMEP SMAP (bit 17, PCIDE, is clear)."""
-EFER_SCE_NXE: Final = 1 | 1 << 11
+EFER_NXE: Final = 1 << 11
+MARKS: Final = (0x5A5A1234DEADBEEF, 0x1234DEADBEEF5A5A)
 
 
 class Board:
@@ -77,7 +79,7 @@ class Board:
     def _control_registers(self, root: int) -> None:
         uc = self.uc
         uc.reg_write(library.REG_CR3, root)
-        uc.msr_write(MSR_EFER, uc.msr_read(MSR_EFER) | EFER_SCE_NXE)
+        uc.msr_write(MSR_EFER, uc.msr_read(MSR_EFER) | EFER_SCE | EFER_NXE)
         uc.reg_write(library.REG_CR4, CR4)
         uc.reg_write(library.REG_CR0, CR0)
         tables = at.DIRECT_MAP
@@ -132,28 +134,13 @@ class Board:
     def _find_live_state(self) -> int:
         """Address of the processor's state inside Unicorn, or 0.
 
-        Two marks in registers are looked for behind the pointers in Unicorn's handle. Memory is
-        read through /proc/self/mem, where a wrong address is an error instead of a crash; hosts
-        without it do without the live state.
+        Two marks in registers are what is looked for.
         """
-        try:
-            mem = os.open("/proc/self/mem", os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        except OSError:
-            return 0
-        marks = (0x5A5A1234DEADBEEF, 0x1234DEADBEEF5A5A)
         self.pull()
-        self.cpu.r14, self.cpu.r15 = marks
+        self.cpu.r14, self.cpu.r15 = MARKS
         self.push()
-        wanted = bytes(self._copy[: 8 * 16])
-        try:
-            for place in _pointers(mem, self.uc.handle.value or 0, 0x1000, 0x1B8):
-                for env in _pointers(mem, place, 0x400, 0x128):
-                    if _read(mem, env, len(wanted)) == wanted:
-                        self._cpu_address = place
-                        return env
-        finally:
-            os.close(mem)
-        return 0
+        self._cpu_address, env = find(self.uc.handle.value or 0, bytes(self._copy[: 8 * 16]))
+        return env
 
     def _hide_features(self, env: int, length: int) -> None:
         """Make the engine refuse (#UD) what CPUID does not show: RDRAND, RDSEED, BMI, ADX.
@@ -283,17 +270,3 @@ def _address(function: Any) -> int:
     value = ctypes.cast(function, ctypes.c_void_p).value
     assert value is not None
     return value
-
-
-def _read(mem: int, address: int, size: int) -> bytes:
-    try:
-        return os.pread(mem, size, address)
-    except (OSError, OverflowError):
-        return b""
-
-
-def _pointers(mem: int, address: int, size: int, likely: int) -> list[int]:
-    """The words in memory that look like pointers, that at offset *likely* first."""
-    data = memoryview(_read(mem, address, size)).cast("Q")
-    order = [likely // 8, *range(len(data))]
-    return [data[i] for i in order if i < len(data) and 0x1000 < data[i] < 1 << 47]

@@ -16,23 +16,19 @@ from ring3.machine.emulated import boot, hooks, segments
 from ring3.machine.emulated import layout as at
 from ring3.machine.emulated.board import Board
 from ring3.machine.emulated.callbacks import Callbacks
-from ring3.machine.emulated.entry_code import EXCEPTION_TABLE, SYMBOLS
 from ring3.machine.emulated.fast_calls import FastCalls
 from ring3.machine.emulated.image import (
-    AC,
     HF_INHIBIT_IRQ,
-    IF,
     R10,
-    RAX,
     RDI,
     RDX,
     RIP,
     RSI,
-    RSP,
     CpuImage,
 )
 from ring3.machine.emulated.implicit import ImplicitMemory
 from ring3.machine.emulated.kernel_map import KernelMap
+from ring3.machine.emulated.routines import ROUTINES, call_quietly
 from ring3.machine.emulated.transitions import Shutdown, Transitions
 from ring3.machine.emulated.watch import Watch
 
@@ -226,12 +222,6 @@ class Engine:
         self.memory.forget_kernel_pages()
         self.flush_page(address)
 
-    def unmap_kernel(self, address: int) -> None:
-        """Remove a page of the kernel half."""
-        self.kernel.unmap(address)
-        self.memory.forget_kernel_pages()
-        self.flush_page(address)
-
     # --- interrupts -------------------------------------------------------------------------------
 
     def can_interrupt(self) -> bool:
@@ -243,13 +233,6 @@ class Engine:
         """Deliver an external interrupt; the engine stands between two instructions."""
         try:
             self.transitions.deliver(vector, external=True)
-        except Shutdown as dead:
-            self._hooks.failure = str(dead)
-
-    def deliver_exception(self, vector: int, error: int | None = None) -> None:
-        """Raise an exception at the current instruction."""
-        try:
-            self.transitions.deliver(vector, error)
         except Shutdown as dead:
             self._hooks.failure = str(dead)
 
@@ -273,15 +256,7 @@ class Engine:
 
     def routine(self, name: str) -> int:
         """Address of a label of entry.S."""
-        return at.TEXT + SYMBOLS[name]
-
-    def fixup(self, rip: int) -> int:
-        """Where a fault at *rip* that cannot be served continues, or 0 (then it is a bug)."""
-        offset = rip - at.TEXT
-        for start, end, target in EXCEPTION_TABLE:
-            if start <= offset < end:
-                return at.TEXT + target
-        return 0
+        return ROUTINES[name]
 
     def enter(self, name: str, rdi: int = 0, rsi: int = 0, rdx: int = 0, r10: int = 0) -> None:
         """Point the processor, in ring 0, at a routine. The caller saves rip and rsp before."""
@@ -290,11 +265,11 @@ class Engine:
         q[RSI] = rsi
         q[RDX] = rdx
         q[R10] = r10
-        q[RIP] = at.TEXT + SYMBOLS[name]
+        q[RIP] = ROUTINES[name]
 
     def fxsave(self) -> bytes:
         """The current thread's x87 and SSE state, 512 bytes, as FXSAVE64 stores it."""
-        self._call_quietly("save_fpu")
+        call_quietly(self, "save_fpu", at.DIRECT_MAP + at.FPU_PA)
         return bytes(self.ram[at.FPU_PA : at.FPU_PA + 512])
 
     def fxrstor(self, data: bytes) -> bool:
@@ -305,41 +280,7 @@ class Engine:
         if data[26:28] != b"\0\0":
             return False
         self.ram[at.FPU_PA : at.FPU_PA + 512] = data
-        return self._call_quietly("restore_fpu") == 0
-
-    def _call_quietly(self, name: str) -> int:
-        """Run a routine to its end with interrupts off, outside the budget; its rax."""
-        cpu = self.cpu
-        assert cpu.cpl == 0, "ring-0 routines run in ring 0"
-        kept = bytes(cpu.b[: 8 * 17])
-        flags = cpu.rflags
-        budget = self.budget
-        self.budget = start = 1 << 40
-        cpu.rflags = flags & ~(IF | AC)
-        self.enter(name, at.DIRECT_MAP + at.FPU_PA)
-        while True:
-            why = self.run()
-            if why != at.EXIT_HYPERCALL:
-                raise RuntimeError(f"{name}: exit {why} {self.failure}")
-            if self.port == at.PORT_COPIED:
-                break
-            target = self.fixup(self._saved_rip())
-            if self.port != at.PORT_EXCEPTION or not target:
-                raise RuntimeError(f"{name}: unexpected hypercall {self.port:#x}")
-            self._set_saved_rip(target)
-        result = self._q[RAX]
-        self.budget = max(budget - (start - self.budget), 0)
-        cpu.b[: 8 * 17] = kept
-        cpu.rflags = flags
-        return result
-
-    def _saved_rip(self) -> int:
-        where = self.memory.physical(self._q[RSP] + 8 * 16, False)
-        return int.from_bytes(self.ram[where : where + 8], "little")
-
-    def _set_saved_rip(self, rip: int) -> None:
-        where = self.memory.physical(self._q[RSP] + 8 * 16, False)
-        self.ram[where : where + 8] = rip.to_bytes(8, "little")
+        return call_quietly(self, "restore_fpu", at.DIRECT_MAP + at.FPU_PA) == 0
 
 
 def _allocate(size: int) -> mmap.mmap:

@@ -11,7 +11,6 @@ from ring3.machine.emulated.image import (
     AC,
     CS,
     CS_AND_SS,
-    EFER_SCE,
     HF_ADDSEG,
     HF_CPL,
     HF_CS64,
@@ -29,6 +28,7 @@ from ring3.machine.emulated.image import (
     VM,
     CpuImage,
 )  # fmt: skip
+from ring3.machine.emulated.offsets import EFER_SCE
 from ring3.machine.emulated.telling import tell_entry
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.machine.emulated.engine import Engine
-from ring3.machine.emulated.entry_code import SYMBOLS
 from ring3.machine.emulated.entry_page import CODE as ENTRY_CODE
-from ring3.machine.emulated.layout import PT_REGS_SIZE, RAM_SIZE, TEXT, TLS_FIRST
+from ring3.machine.emulated.layout import PT_REGS_SIZE, RAM_SIZE, TLS_FIRST
 from ring3.machine.emulated.physical import Physical
+from ring3.machine.emulated.routines import ROUTINES
 from ring3.machine.emulated.space import EmulatedSpace
 from ring3.machine.emulated.stacks import KernelStacks
 
@@ -23,7 +23,6 @@ class Hardware:
         self.physical = Physical(self.engine, self.engine.kernel.root)
         self.physical.set_entry_page(ENTRY_CODE)
         self.stacks = KernelStacks(self.engine, self.physical.frames)
-        self.routines = {name: TEXT + offset for name, offset in SYMBOLS.items()}
         self.idle_stack = self.stacks.alloc()
         self.idle_image = self.start_image(self.idle_stack)
         self.probe: Callable[[str, dict[str, Any]], None] | None = None
@@ -34,7 +33,7 @@ class Hardware:
         """A CPU about to leave the kernel with the pt_regs at the top of *stack*."""
         image = bytearray(self.engine.new_image())
         cpu = self.engine.image_of(image)
-        cpu.rip = self.routines["return_full"]
+        cpu.rip = ROUTINES["return_full"]
         cpu.rsp = stack.top - PT_REGS_SIZE
         return bytes(image)
 

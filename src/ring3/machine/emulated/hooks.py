@@ -19,7 +19,7 @@ from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.machine.emulated.hooks_code import HOOKS
 
 if TYPE_CHECKING:
-    from ring3.machine.emulated.image import Offsets
+    from ring3.machine.emulated.offsets import Offsets
 
 HOOK_INTR: Final = 1
 HOOK_INSN: Final = 2

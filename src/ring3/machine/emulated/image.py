@@ -3,8 +3,7 @@
 Unicorn keeps a processor in one C structure (QEMU's CPUX86State). ``CpuImage`` reads and writes
 that structure's bytes: the live one where its address is known, else the copy that Unicorn's
 context calls hand out; a saved thread is such a copy too, so the same class serves all three.
-Where fields lie is found at start by storing marks through the API (``Offsets``): nothing here
-trusts a version number.
+Where the fields lie whose place differs is found at start (``offsets``).
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.machine.emulated.arithmetic_flags import compute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from ring3.machine.emulated.offsets import Offsets
 
 GPRS: Final = (
     "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
@@ -40,7 +39,7 @@ HF_SMAP: Final = 1 << 23
 LONG_CODE: Final = HF_CS32 | HF_SS32 | HF_CS64
 """hflags of 64-bit code."""
 
-# The head of the structure, as bytes; unchanged since QEMU 1.0 and checked by Offsets.
+# The head of the structure, as bytes; unchanged since QEMU 1.0.
 _EFLAGS: Final = 136
 _CC_DST: Final = 144
 _CC_SRC: Final = 152
@@ -69,116 +68,6 @@ TR_BASE: Final = (_SEGS + _SEG_SIZE * TR + 8) >> 3
 CC_EFLAGS: Final = 1
 """cc_op: the flags are in cc_src as they stand, no operation is left to compute them from."""
 ALL: Final = 0xFFFFFFFFFFFFFFFF
-
-MSR_NAMES: Final = {
-    "star": 0xC0000081,
-    "lstar": 0xC0000082,
-    "cstar": 0xC0000083,
-    "sfmask": 0xC0000084,
-    "kernel_gs_base": 0xC0000102,
-    "sysenter_esp": 0x175,
-    "sysenter_eip": 0x176,
-}
-MSR_SYSENTER_CS: Final = 0x174
-MSR_EFER: Final = 0xC0000080
-EFER_SCE: Final = 1
-EFER_LME_LMA: Final = 0x500
-
-
-class UnknownLayout(Exception):
-    """This Unicorn keeps its processor in a way that this file does not understand."""
-
-
-class Offsets:
-    """Where the fields lie whose place differs from version to version (64-bit word indices)."""
-
-    __slots__ = (
-        "cstar",
-        "efer",
-        "error_code",
-        "kernel_gs_base",
-        "lstar",
-        "old_exception",
-        "sfmask",
-        "size",
-        "star",
-        "sysenter_cs",
-        "sysenter_eip",
-        "sysenter_esp",
-        "xmm",
-    )
-
-    star: int
-    lstar: int
-    cstar: int
-    sfmask: int
-    kernel_gs_base: int
-    sysenter_esp: int
-    sysenter_eip: int
-
-    def __init__(
-        self,
-        save: Callable[[], bytes],
-        msr_write: Callable[[int, int], None],
-        xmm_write: Callable[[int], None],
-    ) -> None:
-        """Find the model-specific registers by writing marks to them.
-
-        *save* returns the processor's bytes, *msr_write* and *xmm_write* (of XMM0) store through
-        the API. The exception fields are found later, by ``find_exception_fields``, because that
-        takes a fault.
-        """
-        self.size = len(save())
-        for position, (name, number) in enumerate(MSR_NAMES.items()):
-            mark = 0x00007A5A10000000 + 0x1111 * (position + 1)
-            msr_write(number, mark)
-            setattr(self, name, _only(save(), mark.to_bytes(8, "little"), 8, name) // 8)
-            msr_write(number, 0)
-        msr_write(MSR_SYSENTER_CS, 0x7A58)
-        before = self.sysenter_esp * 8 - 8
-        if int.from_bytes(save()[before : before + 4], "little") != 0x7A58:
-            raise UnknownLayout("SYSENTER_CS does not lie before SYSENTER_ESP")
-        self.sysenter_cs = before // 4
-        msr_write(MSR_SYSENTER_CS, 0)
-        self.efer = self._find_efer(save, msr_write)
-        mark = 0x123456789ABCDEF05A5AA5A5C3C33C3C
-        xmm_write(mark)
-        self.xmm = _only(save(), mark.to_bytes(16, "little"), 8, "XMM0")
-        xmm_write(0)
-        self.error_code = self.old_exception = 0
-
-    def _find_efer(self, save: Callable[[], bytes], msr_write: Callable[[int, int], None]) -> int:
-        """The word in which the system call enable bit comes and goes."""
-        msr_write(MSR_EFER, EFER_LME_LMA)
-        without = save()
-        msr_write(MSR_EFER, EFER_LME_LMA | EFER_SCE)
-        with_sce = save()
-        places = [
-            at for at in range(0, self.size, 8) if without[at : at + 8] != with_sce[at : at + 8]
-        ]
-        if len(places) != 1 or with_sce[places[0]] != without[places[0]] | EFER_SCE:
-            raise UnknownLayout(f"EFER found at {places}")
-        return places[0] // 8
-
-    def find_exception_fields(self, image: bytes, error: int, vector: int, next_rip: int) -> None:
-        """Find error_code and old_exception after a fault with a telling *error* code.
-
-        error_code, exception_is_int, exception_next_eip follow one another; old_exception, which
-        Unicorn forgets to clear, comes some way after them.
-        """
-        place = _only(image, error.to_bytes(4, "little"), 4, "error_code")
-        self.error_code = place // 4
-        # 112 bytes between the two since QEMU 2.9; a version that moves it must be looked at.
-        if int.from_bytes(image[place + 112 : place + 116], "little") != vector:
-            raise UnknownLayout("old_exception")
-        self.old_exception = place // 4 + 28
-
-
-def _only(image: bytes, mark: bytes, step: int, name: str) -> int:
-    places = [at for at in range(0, len(image), step) if image[at : at + len(mark)] == mark]
-    if len(places) != 1:
-        raise UnknownLayout(f"{name} found at {places}")
-    return places[0]
 
 
 def _word(index: int, doc: str) -> property:

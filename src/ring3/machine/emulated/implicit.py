@@ -9,14 +9,13 @@ import struct
 
 from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.machine.emulated.layout import DIRECT_MAP
+from ring3.machine.emulated.paging import FRAME, LARGE, P, U, W
 from ring3.machine.emulated.vectors import PAGE_FAULT, PF_PRESENT, PF_WRITE
 
 if TYPE_CHECKING:
     from ring3.machine.emulated.image import CpuImage
 
 FRAMES: Final = {8 * count: struct.Struct(f"<{count}Q") for count in (5, 6)}
-PRESENT, WRITABLE, USER, LARGE = 1, 2, 4, 0x80
-FRAME: Final = 0x000FFFFFFFFFF000
 
 
 class Fault(Exception):
@@ -64,10 +63,10 @@ class ImplicitMemory:
         for shift in (39, 30, 21, 12):
             place = table + 8 * (address >> shift & 511)
             entry = int.from_bytes(self.ram[place : place + 8], "little")
-            if not entry & PRESENT:
+            if not entry & P:
                 raise Fault(PAGE_FAULT, PF_WRITE if write else 0, address)
-            user = user and bool(entry & USER)
-            writable = writable and bool(entry & WRITABLE)
+            user = user and bool(entry & U)
+            writable = writable and bool(entry & W)
             table = entry & FRAME
             if entry & LARGE and shift > 12:
                 table += address & (1 << shift) - 1 & ~0xFFF
@@ -83,7 +82,7 @@ class ImplicitMemory:
         table: int = self.cpu.cr3 & FRAME
         for shift in (39, 30, 21, 12):
             entry = self.words[table + 8 * (address >> shift & 511) >> 3]
-            if not entry & PRESENT:
+            if not entry & P:
                 return -1
             table = entry & FRAME
             if entry & LARGE and shift > 12:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from ring3.abi.hints import Final
 from ring3.machine.emulated import layout as at
+from ring3.machine.emulated.paging import FRAME, LARGE, NX, A, D, P, U, W
 
-PRESENT, WRITABLE, USER, ACCESSED, DIRTY, LARGE = 1, 2, 4, 0x20, 0x40, 0x80
-NX: Final = 1 << 63
-FRAME: Final = 0x000FFFFFFFFFF000
-_DATA: Final = PRESENT | WRITABLE | ACCESSED | DIRTY | NX
+_DATA: Final = P | W | A | D | NX
 
 
 class KernelMap:
@@ -29,8 +27,8 @@ class KernelMap:
         for address in range(0, len(ram), 1 << 21):
             self._large(at.DIRECT_MAP + address, address)
         for offset in range(0, at.TEXT_SIZE, at.PAGE):
-            self.map(at.TEXT + offset, at.TEXT_PA + offset, PRESENT | ACCESSED)
-        self.map(at.VSYSCALL, at.VSYSCALL_PA, PRESENT | USER | ACCESSED)
+            self.map(at.TEXT + offset, at.TEXT_PA + offset, P | A)
+        self.map(at.VSYSCALL, at.VSYSCALL_PA, P | U | A)
         # All top-level entries must exist now: address spaces copy them once, at their creation.
         self._entry(at.STACKS, 12)
 
@@ -49,9 +47,9 @@ class KernelMap:
             index = table // 8 + (address >> level & 511)
             if level == shift:
                 return index
-            if not words[index] & PRESENT:
+            if not words[index] & P:
                 # User's too: the last level decides, and the vsyscall page shares the path.
-                words[index] = self._table() | PRESENT | WRITABLE | USER | ACCESSED
+                words[index] = self._table() | P | W | U | A
             table = words[index] & FRAME
         raise AssertionError(shift)
 
@@ -61,10 +59,6 @@ class KernelMap:
     def map(self, address: int, physical: int, flags: int = _DATA) -> None:
         """Map one page of the kernel half; flags are those of the last-level entry."""
         self._words[self._entry(address, 12)] = physical | flags
-
-    def unmap(self, address: int) -> None:
-        """Remove one page of the kernel half. The caller flushes."""
-        self._words[self._entry(address, 12)] = 0
 
     def link(self, root: int) -> None:
         """Give the top table at physical *root* the kernel half."""

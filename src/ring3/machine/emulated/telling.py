@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.machine.emulated.layout import PAGE, USER_END
-from ring3.machine.emulated.paging import P
+from ring3.machine.emulated.paging import P, U, W
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,9 +37,9 @@ def walk(probe: Probe, space: EmulatedSpace, address: int, write: bool) -> None:
     steps = space.tables.walk(address)
     entry = steps[-1][3]
     refused = "not present" if not entry & P else ""
-    if entry & P and not all(step[3] & 4 for step in steps):
+    if entry & P and not all(step[3] & U for step in steps):
         refused = "kernel only"
-    elif entry & P and write and not all(step[3] & 2 for step in steps):
+    elif entry & P and write and not all(step[3] & W for step in steps):
         refused = "read-only"
     probe("walk", {
         "address": address, "access": "write" if write else "read", "steps": steps,

@@ -196,7 +196,7 @@ class EmulatedVehicle:
         return 0
 
     def set_iopl(self, level: int) -> int:
-        """iopl(2). As Linux since 5.5, level 3 means all ports by the bitmap; the flag IOPL stays 0,
+        """iopl(2). As Linux since 5.5, level 3 means all ports by the bitmap; flag IOPL stays 0,
         or user code could turn interrupts off."""
         self.iopl = level
         self.machine.load_user_segments(self)

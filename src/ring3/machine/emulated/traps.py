@@ -39,6 +39,7 @@ from ring3.machine.emulated.layout import (
     VSYSCALL,
 )
 from ring3.machine.emulated.oom import make_room
+from ring3.machine.emulated.routines import ROUTINES, fixup_of
 
 if TYPE_CHECKING:
     from ring3.machine.emulated.machine import EmulatedMachine
@@ -114,7 +115,6 @@ class Traps:
         self.due_ns = 0
         """Until then nothing happens on the board by itself (unless ``news`` says so)."""
         self.seen_serial = -1
-        self.routines = machine.hw.routines
         self.on_trap: Any = None
         """Called with (vehicle, port) at every entry from user mode (determinism checks)."""
 
@@ -313,7 +313,7 @@ class Traps:
     def kernel_exception(self, pa: int, frame: tuple[int, ...], vector: int, error: int) -> None:
         """An exception in ring 0: a page of the guest to bring in, or the copy's fixup."""
         rip, address = frame[RIP], self.cpu.cr2
-        fixup = self.engine.fixup(rip)
+        fixup = fixup_of(rip)
         space = self.physical.current
         if fixup and vector in (PAGE_FAULT, GENERAL_PROTECTION):
             if vector == PAGE_FAULT and space is not None and address < USER_END:
@@ -394,7 +394,7 @@ class Traps:
         rip, rsp, flags = cpu.rip, cpu.rsp, cpu.rflags
         cpu.rdi, cpu.rsi, cpu.rdx = rdi, rsi, rdx
         cpu.rsp = (rsp - ROUTINE_ROOM) & ~15
-        cpu.rip = self.routines[name]
+        cpu.rip = ROUTINES[name]
         cpu.rflags = flags & ~FLAG_AC | FLAG_IF
         try:
             while True:
