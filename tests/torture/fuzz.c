@@ -26,6 +26,12 @@
 
 struct call { const char *name; int nr; const char *args; };
 #define C(name, args) {#name, SYS_##name, args}
+#ifdef __i386__ /* what only x86-64 has by these names; the i386 ways in are at the end of the list */
+#define SYS_accept SYS_accept4
+#define SYS_semop SYS_semget
+#define SYS_semtimedop SYS_semtimedop_time64
+#define SYS_newfstatat SYS_fstatat64
+#endif
 
 /* d directory descriptor, f descriptor, p path, b buffer, n size, i small number, g flags,
  * t timespec, a socket address, v iovec, s signal, P process id, x anything, z zero, m memory
@@ -104,6 +110,15 @@ static const struct call calls[] = {
     C(ptrace, "iPmb"), C(io_setup, "ib"), C(clone3, "bn"), C(execve, "pbb"), C(execveat, "dpbbg"),
     C(kexec_load, "iibg"), C(reboot, "iiib"), C(init_module, "bnp"), C(iopl, "i"), C(vhangup, ""),
     C(modify_ldt, "ibn"), C(pause, ""), C(fork, ""), C(getegid, ""),
+#ifdef __i386__
+    C(socketcall, "ib"), C(ipc, "giihbn"), C(mmap2, "mnggfo"), C(stat64, "pb"), C(fstat64, "fb"),
+    C(fcntl64, "fix"), C(_llseek, "foobi"), C(truncate64, "poo"), C(ftruncate64, "foo"),
+    C(sendfile64, "ffhn"), C(statfs64, "pnb"), C(clock_gettime64, "ib"), C(futex_time64, "higtbi"),
+    C(set_thread_area, "b"), C(get_thread_area, "b"), C(olduname, "b"), C(_newselect, "ibbbt"),
+    C(waitpid, "Pbg"), C(sigaction, "sbb"), C(sigprocmask, "ibb"), C(oldstat, "pb"),
+    C(readdir, "fb"), C(lchown32, "pii"), C(getgroups32, "ib"), C(ugetrlimit, "ib"),
+    C(sgetmask, ""), C(ssetmask, "x"), C(stime, "b"), C(nice, "i"), C(uselib, "p"),
+#endif
 };
 #define CALLS (sizeof calls / sizeof *calls)
 
@@ -241,7 +256,7 @@ static uint64_t argument(char kind)
     case 'M': return message();
     case 's': return below(4) ? (below(2) ? SIGUSR1 : 0) : below(70);
     case 'P': return below(2) ? 0 : below(2) ? (uint64_t)getpid() : 1000000 + below(1000);
-    case 'm': return below(2) ? (uint64_t)fence + (below(ROOM) & ~4095) + 0x100000 : wild();
+    case 'm': return below(2) ? (uintptr_t)fence + (below(ROOM) & ~4095) + 0x100000 : wild();
     case 'o': return below(4) ? below(10000) : wild();
     case 'h': {
         uint64_t *h = (uint64_t *)(fence + ROOM / 2 + 20480 + 8 * below(8));
@@ -263,12 +278,15 @@ static int harmful(int nr, uint64_t *a)
         break;
     case SYS_munmap: case SYS_mprotect: case SYS_mremap: case SYS_mmap: case SYS_madvise:
     case SYS_pkey_mprotect: case SYS_shmat:
+#ifdef SYS_mmap2
+    case SYS_mmap2:
+#endif
         /* not our own text and stack, or there is nobody left to make calls */
         if (below(20))
-            a[nr == SYS_shmat] = (uint64_t)fence + 0x100000 + (below(64) << 12);
+            a[nr == SYS_shmat] = (uintptr_t)fence + 0x100000 + (below(64) << 12);
         if (nr == SYS_mmap && (int64_t)a[1] > 1 << 24)
             a[1] &= 0xffffff;
-        if (a[0] < (uint64_t)fence + 0x100000 + (64 << 12) && (int64_t)a[1] > 1 << 24)
+        if (a[0] < (uintptr_t)fence + 0x100000 + (64 << 12) && (int64_t)a[1] > 1 << 24)
             a[1] &= 0xffffff;
         break;
     case SYS_fallocate: case SYS_ftruncate: case SYS_truncate:
@@ -305,7 +323,7 @@ static void one(volatile uint64_t *count)
     if (harmful(nr, a))
         return;
     __atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
-    long r = syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+    long r = syscall(nr, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);
     if ((nr == SYS_fork || nr == SYS_clone3) && r == 0)
         _exit(0);
 }

@@ -2,6 +2,8 @@
 
     python tests/torture/fuzz_run.py PROFILE SECONDS SEED PROGRAM [DIRECTORY]
 
+PROFILE is fast or full (of the native machine) or emulated: that machine, whose guests count their
+milliseconds in virtual time.
 DIRECTORY (a scratch one) is granted read-write. A process of its own, so that a kernel that dies
 is seen from outside.
 """
@@ -14,10 +16,12 @@ import os
 import sys
 import tempfile
 import time
+from typing import Any
 
 from ring3.kernel import Kernel
 
 ROUND_S = 6
+VIRTUAL_ROUND_S = 1
 PATIENCE_S = 40
 
 
@@ -79,10 +83,13 @@ def fuzz(profile: str, seconds: float, seed: int, program: str, scratch: str) ->
     found = Findings()
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0.5:
-        length = min(left, ROUND_S)
+        length = min(left, ROUND_S) if profile != "emulated" else VIRTUAL_ROUND_S
         argv = [program, str(seed + 10_000 * found.rounds), str(int(length * 1000)), "4"]
-        with Kernel(profile=profile, rw=[scratch], ro=[program], cwd=scratch) as kernel:
-            kernel.world.limits["memory"] = 2 << 30  # the fuzzer maps and allocates at random
+        # The fuzzer maps and allocates at random.
+        options: dict[str, Any] = {"profile": profile, "memory": 2 << 30}
+        if profile == "emulated":
+            options = {"machine": "emulated", "seed": seed, "memory": 256 << 20}
+        with Kernel(rw=[scratch], ro=[program], cwd=scratch, **options) as kernel:
             kernel.world.log.listener = found.said.append
             one_round(kernel, argv, length, found)
             if not serves(kernel):

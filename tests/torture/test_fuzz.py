@@ -33,14 +33,18 @@ def looks(paths: tuple[str, ...]) -> list[tuple[object, ...]]:
     return found
 
 
-@pytest.mark.parametrize("profile", ["fast", "full"])
-def test_random_calls(profile: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("profile", "bits"), [("fast", 64), ("full", 64), ("emulated", 64), ("emulated", 32)]
+)
+def test_random_calls(profile: str, bits: int, tmp_path: Path) -> None:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         pytest.skip("no C compiler")
     program, scratch, sentinel = tmp_path / "fuzz", tmp_path / "scratch", tmp_path / "sentinel"
-    flags = ["-O1", "-static", "-pthread", "-w", "-o", str(program)]
-    subprocess.run([compiler, *flags, str(HERE / "fuzz.c")], check=True, timeout=60)
+    flags = [f"-m{bits}", "-O1", "-static", "-pthread", "-w", "-o", str(program)]
+    built = subprocess.run([compiler, *flags, str(HERE / "fuzz.c")], check=False, timeout=60)
+    if built.returncode:
+        pytest.skip(f"no compiler for {bits} bits")
     scratch.mkdir()
     sentinel.write_text("untouched")
     watched = (*WATCHED, str(sentinel), str(program), str(tmp_path))

@@ -64,10 +64,12 @@ class HostInode(Inode):
 
     # --- reaching the host object ------------------------------------------------------------
     def own_fd(self) -> int:
-        """A descriptor of the host object that is open anyway, or -1."""
+        """A descriptor of the host object that is open anyway, or -1. ESTALE."""
         if self.files:
             return self.files[-1][1]
         if self.parent is None:
+            if self.fs.fd < 0:
+                raise ESTALE("the filesystem was unmounted")
             return self.fs.fd
         return self.held_fd
 
