@@ -14,7 +14,7 @@ from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.stat import S_IFDIR, S_IFLNK
 from ring3.fs.host import HostFs
 from ring3.fs.hostinode import HostInode
-from ring3.vfs.inode import Inode, Stat
+from ring3.vfs.inode import Inode, Stat, host_clock
 from ring3.vfs.mount import Filesystem, StatFs
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ class SkeletonInode(Inode):
         super().__init__(fs, fs.last_ino, mode)
         self.stamp_ns = fs.stamp_ns
         if like is not None:
-            self.uid, self.gid, self.stamp_ns = like.st_uid, like.st_gid, like.st_mtime_ns
+            self.uid, self.gid = like.st_uid, like.st_gid
+            # What others do in the host's directory must not show in a world with its own time.
+            own_time = fs.now_ns is not host_clock
+            self.stamp_ns = fs.now_ns() if own_time else like.st_mtime_ns
 
     def stat(self) -> Stat:
         st = super().stat()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ring3.core.reactor import Reactor
     from ring3.machine.base import Image, Supervisor
     from ring3.machine.emulated.context import EmulatedContext
+    from ring3.machine.emulated.fingerprint import Fingerprint
     from ring3.machine.emulated.space import EmulatedSpace
 
 ALL_PORTS: Final = bytes(8192)
@@ -336,6 +337,12 @@ class EmulatedMachine:
             self.hw.probe(
                 "copy", {"direction": direction, "address": address, "size": size, "done": done}
             )
+
+    def fingerprint(self) -> Fingerprint:
+        """Hash the registers at every trap from now on (``ring3 run --verify``)."""
+        from ring3.machine.emulated.fingerprint import Fingerprint
+
+        return Fingerprint(self)
 
     def random_below(self, bound: int) -> int:
         """For address space layout randomisation."""
