@@ -9,8 +9,8 @@ from ring3.abi.signal import (
     FPE_FLTRES,
     FPE_FLTUND,
 )
+from ring3.machine.emulated.vectors import MF
 
-X87 = 16
 CONTROL_AT, STATUS_AT, MXCSR_AT = 0, 2, 24
 MASKS = 7
 """MXCSR: the mask bits lie this far above the flags."""
@@ -19,7 +19,7 @@ MASKS = 7
 def fault_code(fxsave: bytes, vector: int) -> int:
     """From the control and status words of *fxsave* (arch/x86/kernel/fpu/core.c,
     fpu__exception_code): the first unmasked exception."""
-    if vector == X87:
+    if vector == MF:
         control = int.from_bytes(fxsave[CONTROL_AT : CONTROL_AT + 2], "little")
         raised = int.from_bytes(fxsave[STATUS_AT : STATUS_AT + 2], "little") & ~control
     else:

@@ -6,7 +6,7 @@ from ring3.abi.hints import Final
 
 DE, DB, NMI, BP, OVERFLOW, BR, UD, NM, DFAULT = range(9)
 TS, NP, STACK, GP, PAGE_FAULT = 10, 11, 12, 13, 14
-MF, AC_CHECK, XM = 16, 17, 19
+MF, AC, XM = 16, 17, 19
 HAS_ERROR: Final = frozenset((8, 10, 11, 12, 13, 14, 17, 21, 29, 30))
 CONTRIBUTORY: Final = frozenset((DE, TS, NP, STACK, GP))
 """Vol. 3A, Table 6-4."""

@@ -41,7 +41,7 @@ class Idler:
         come first: then the host's time passes with it."""
         self.machine.leave_cpu()
         board, clock = self.machine.board, self.machine.clock
-        self.machine.traps.due_ns = 0
+        self.machine.traps.runner.due_ns = 0
         if not self.machine.lives.processes:
             # No guest, no time: how long the host takes to bring the first one must not show.
             self.wait_for_host(IDLE_S)
