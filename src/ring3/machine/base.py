@@ -394,6 +394,3 @@ class Machine(Protocol):
 
     def reply(self, task: Any, result: Result) -> None:
         """Finish a call whose ``serve`` had given None."""
-
-    def sync_fds(self, task: Any) -> None:
-        """Mirror ``task.fds.changes`` into the vehicle; called before a result is handed over."""

@@ -10,22 +10,18 @@ from __future__ import annotations
 from collections import deque
 
 from ring3.abi.hints import TYPE_CHECKING, Any, Final
-from ring3.machine.base import Deferred, Result
 from ring3.machine.emulated.devices.board import Board
 from ring3.machine.emulated.hardware import Hardware
 from ring3.machine.emulated.lifecycle import Lifecycle
 from ring3.machine.emulated.lock import PoliteLock
-from ring3.machine.emulated.rseq import restart_sequence
 from ring3.machine.emulated.thread import (
-    BLOCKED,
     GONE,
-    HELD,
     READY,
     EmulatedVehicle,
 )
 from ring3.machine.emulated.traps import Traps
-from ring3.machine.emulated.usercopy import UserMemory
 from ring3.machine.emulated.waiting import Idler
+from ring3.machine.emulated.way_back import WayBack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +29,7 @@ if TYPE_CHECKING:
     from ring3.core.log import KernelLog
     from ring3.core.reactor import Reactor
     from ring3.machine.base import Image, Supervisor
-    from ring3.machine.emulated.context import EmulatedContext
     from ring3.machine.emulated.fingerprint import Fingerprint
-    from ring3.machine.emulated.space import EmulatedSpace
 
 ALL_PORTS: Final = bytes(8192)
 """The I/O permission bitmap of iopl(3)."""
@@ -70,6 +64,10 @@ class EmulatedMachine:
         self.softirqs = self.board.softirqs
         self.keyboard = self.board.keyboard
         """Where the caller's terminal puts what is typed (drivers.screen)."""
+        back = WayBack(self)
+        self.reply, self.settle, self.finished = back.reply, back.settle, back.finished
+        self.set_abi, self.user_work = back.set_abi, back.user_work
+        self.to_user, self.end_of_trap = back.to_user, back.end_of_trap
         self.traps = Traps(self)
         self.run_routine = self.traps.run_routine
         self.current: EmulatedVehicle | None = None
@@ -191,77 +189,7 @@ class EmulatedMachine:
         self.hw.set_tls(v.tls)
         self.engine.set_io_bitmap(ALL_PORTS if v.iopl == 3 else v.ports)
 
-    def user_work(self, v: EmulatedVehicle) -> bool:
-        """Before the return to user mode: signals. False if the thread is not to go on."""
-        if v.preempted:
-            restart_sequence(v)
-        while v.notify:
-            v.notify = False
-            self.to_user(v, v.context())
-            if v.state is not READY:
-                return False
-        return True
-
-    def to_user(self, v: EmulatedVehicle, context: EmulatedContext) -> None:
-        v.notify = False
-        go = self.supervisor.user_return(v.task, context)
-        self.end_of_trap(v, context, go)
-
-    def end_of_trap(self, v: EmulatedVehicle, context: EmulatedContext, go: bool) -> None:
-        v.call_nr = context.call_nr
-        if v.state is GONE:
-            return
-        context.commit()
-        if go:
-            v.state = READY
-        else:
-            v.state = HELD
-
-    # --- results of calls ------------------------------------------------------------------------
-    def reply(self, task: Any, result: Result) -> None:
-        """A call that waited has its result: the thread is ready to take it."""
-        v: EmulatedVehicle = task.vehicle
-        if v.state is GONE:
-            return
-        v.outcome = result
-        self.make_ready(v)
-
-    def settle(self, v: EmulatedVehicle, result: Result | None) -> None:
-        """Take a result: *v* has the CPU."""
-        if v.state is GONE:
-            return
-        if result is None:
-            v.state = BLOCKED
-        elif isinstance(result, Deferred):
-            result.begin(self, v)  # type: ignore[attr-defined]
-        else:
-            if v.task.fds.changes:
-                v.task.fds.changes.clear()
-            v.set_frame_field("rax", result)
-            if v.task.abi is not v.abi:
-                self.set_abi(v, v.abi)
-            v.state = READY
-
-    def finished(self, v: EmulatedVehicle, result: int) -> None:
-        """A Deferred has come to its end with *result*."""
-        then, v.pending_then = v.pending_then, None
-        outcome: Result | None = result
-        if then is not None:
-            outcome = then(result)
-        if outcome.__class__ is int:
-            outcome = self.supervisor.complete(v.task, outcome)
-        self.settle(v, outcome)
-
-    def sync_fds(self, task: Any) -> None:
-        task.fds.changes.clear()
-
-    def set_abi(self, v: EmulatedVehicle, abi: str) -> None:
-        """The interface of the call under way: int 0x80 in 64-bit code takes 32-bit words."""
-        v.task.abi = abi
-        word = 64 if abi == "x86_64" else 32
-        memory = v.space.memory
-        v.task.memory = memory if word == v.space.word else UserMemory(self, v.space, word)
-
+    # --- what the kernel asks for ----------------------------------------------------------------
     def start(self, image: Image, task: Any) -> None:
         """Give *task* a vehicle that starts *image*, at the machine's next turn."""
         self.starts.append((image, task))
@@ -326,17 +254,6 @@ class EmulatedMachine:
     @probe.setter
     def probe(self, probe: Callable[[str, dict[str, Any]], None] | None) -> None:
         self.hw.set_probe(probe)
-
-    def tell_copy(
-        self, direction: str, space: EmulatedSpace, address: int, size: int, done: int
-    ) -> None:
-        if self.hw.probe is not None:
-            from ring3.machine.emulated.telling import walks
-
-            walks(self.hw.probe, space, address, size, done, direction == "store")
-            self.hw.probe(
-                "copy", {"direction": direction, "address": address, "size": size, "done": done}
-            )
 
     def fingerprint(self) -> Fingerprint:
         """Hash the registers at every trap from now on (``ring3 run --verify``)."""

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 MOST_WALKS: Final = 64
 
 
+def tell_copy(
+    probe: Probe, direction: str, space: EmulatedSpace, address: int, size: int, done: int
+) -> None:
+    """A copy from or to user memory (*direction*: load, string, store) and its walks."""
+    walks(probe, space, address, size, done, direction == "store")
+    probe("copy", {"direction": direction, "address": address, "size": size, "done": done})
+
+
 def walks(
     probe: Probe, space: EmulatedSpace, address: int, size: int, done: int, write: bool
 ) -> None:

@@ -49,10 +49,18 @@ class UserMemory:
         machine = self.machine
         left = machine.run_routine(self.space, "copy_from_user", BOUNCE, addr, size)
         if machine.probe is not None:
-            machine.tell_copy("load", self.space, addr, size, size - left)
+            self.tell("load", addr, size, size - left)
         if left:
             raise EFAULT
         return bytes(machine.ram[BOUNCE_PA : BOUNCE_PA + size])
+
+    def tell(self, direction: str, address: int, size: int, done: int) -> None:
+        """Tell the probe, which is set, of a copy."""
+        from ring3.machine.emulated.telling import tell_copy
+
+        probe = self.machine.probe
+        assert probe is not None
+        tell_copy(probe, direction, self.space, address, size, done)
 
     def store(self, addr: int, data: bytes | bytearray | memoryview) -> None:
         if isinstance(data, memoryview):
@@ -65,7 +73,7 @@ class UserMemory:
             machine.ram[BOUNCE_PA : BOUNCE_PA + len(part)] = part
             left = machine.run_routine(self.space, "copy_to_user", addr + start, BOUNCE, len(part))
             if machine.probe is not None:
-                machine.tell_copy("store", self.space, addr + start, len(part), len(part) - left)
+                self.tell("store", addr + start, len(part), len(part) - left)
             if left:
                 raise EFAULT
 
@@ -77,7 +85,7 @@ class UserMemory:
             part = min(limit - len(found), PAGE - addr % PAGE)
             length = machine.run_routine(self.space, "copy_string_from_user", BOUNCE, addr, part)
             if machine.probe is not None:
-                machine.tell_copy("string", self.space, addr, part, length)
+                self.tell("string", addr, part, length)
             if length == FAULTED:
                 raise EFAULT
             if length != NO_END:

@@ -528,9 +528,6 @@ class NativeMachine:
         """A passing descriptor for one command list; close it there. -1 if the vehicle died."""
         return self.add_fd(v, source, None, os.O_CLOEXEC)
 
-    def sync_fds(self, task: Any) -> None:
-        self.bindings.sync(task.vehicle, NO_RESULT)
-
     def watch_memory(self, limit: int, kill: Callable[[Any, str], None]) -> object:
         """Have ``kill(process, report)`` called for the largest when guests hold *limit* bytes."""
         from ring3.machine.native.pressure import MemoryWatch
