@@ -13,6 +13,7 @@ from ring3.abi.hints import ClassVar, Final, Protocol
 
 COARSE_NS: Final = {5: 4_000_000, 6: 4_000_000}
 """CLOCK_REALTIME_COARSE and CLOCK_MONOTONIC_COARSE: their tick (CONFIG_HZ=250)."""
+NS: Final = 1_000_000_000
 BOOTTIME, TAI = 7, 11
 """Clock ids that ``time`` does not name on every host."""
 
@@ -60,9 +61,11 @@ class Clock:
         return self.read(BOOTTIME)
 
     def tai_lead_ns(self) -> int:
-        """CLOCK_TAI minus the host's wall clock."""
+        """CLOCK_TAI minus the host's wall clock: whole seconds, or TAI would go back by what
+        passes between the two looks."""
         try:
-            return time.clock_gettime_ns(TAI) - time.time_ns()
+            lead = time.clock_gettime_ns(TAI) - time.time_ns()
+            return round(lead / NS) * NS
         except (AttributeError, OSError):
             return 0
 
