@@ -27,10 +27,11 @@ def run_twice(options: GuestOptions, argv: list[str]) -> int:
     runs: list[Any] = []
     stdin = os.dup(0)
     try:
-        status = with_stdin(stdin, options, argv, runs)
-        kept = os.dup(1), os.dup(2)
+        # Before the first run: a file is as long for the second one as it was then.
         one = sink_like(1)
         sinks = one, one if same_file(1, 2) else sink_like(2)
+        status = with_stdin(stdin, options, argv, runs)
+        kept = os.dup(1), os.dup(2)
         for number, sink in zip((1, 2), sinks, strict=True):
             os.dup2(sink, number)
         for sink in set(sinks):
@@ -44,8 +45,8 @@ def run_twice(options: GuestOptions, argv: list[str]) -> int:
     finally:
         os.dup2(stdin, 0)
         os.close(stdin)
-    if len(runs) < 2:
-        return status  # no world could be made; that was told
+    if len(runs) < 2 or not len(runs[0]):
+        return status  # no world could be made, or no program found; that was told
     first, second = runs
     at = first.first_difference(second)
     if at is None:
@@ -67,10 +68,7 @@ def sink_like(fd: int) -> int:
     at what they write to (a terminal, a file, a pipe) and behave accordingly."""
     kind = stat.S_IFMT(os.fstat(fd).st_mode)
     if kind == stat.S_IFREG:
-        import tempfile
-
-        with tempfile.TemporaryFile() as file:
-            return os.dup(file.fileno())
+        return file_like(fd)
     if kind == stat.S_IFIFO:
         reader, sink = os.pipe()
     elif os.isatty(fd):
@@ -78,6 +76,26 @@ def sink_like(fd: int) -> int:
     else:
         return os.open(os.devnull, os.O_RDWR)
     _thread.start_new_thread(drain, (reader,))
+    return sink
+
+
+def file_like(fd: int) -> int:
+    """A file with the content, size, position, mode, owner and flags of *fd*'s."""
+    import fcntl
+    import shutil
+    import tempfile
+
+    flags, st = fcntl.fcntl(fd, fcntl.F_GETFL), os.fstat(fd)
+    with tempfile.NamedTemporaryFile() as file:
+        if flags & os.O_ACCMODE == os.O_WRONLY:
+            os.truncate(file.name, st.st_size)
+        else:
+            shutil.copyfile(f"/proc/self/fd/{fd}", file.name)
+        sink = os.open(file.name, flags)
+        os.fchmod(sink, stat.S_IMODE(st.st_mode))
+        if os.geteuid() == 0:
+            os.fchown(sink, st.st_uid, st.st_gid)
+    os.lseek(sink, os.lseek(fd, 0, os.SEEK_CUR), os.SEEK_SET)
     return sink
 
 
