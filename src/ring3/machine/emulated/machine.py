@@ -165,7 +165,9 @@ class EmulatedMachine:
             if self.hw.probe is not None:
                 self.hw.probe("switch", {"from": tid_of(old), "to": tid_of(v)})
             self.engine.load(v.image)
-            self.physical.current = None
+            # Loading another CR3 has flushed the TLB: not again.
+            same = self.engine.cpu.cr3 == v.space.tables.root
+            self.physical.current = v.space if same else None
             self.current = v
             self.switches += 1
             self.hw.use_stack(v.stack)
