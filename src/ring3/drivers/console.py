@@ -12,7 +12,7 @@ import os
 from ring3.abi.fcntl import O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_WRONLY
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.abi.signal import SIGCONT, SIGHUP, SIGWINCH
-from ring3.drivers.ptytable import PTS_MAJOR, ptys_of
+from ring3.drivers.ptytable import PTS_MAJOR, in_foreground, ptys_of
 from ring3.drivers.requests import check_exclusive
 from ring3.drivers.tty import TtyFile
 from ring3.ipc.hostfile import host_error
@@ -61,10 +61,7 @@ class Console:
     @property
     def in_front(self) -> bool:
         """Whether ring3 may read this terminal: it is in its foreground, or it is not ring3's."""
-        try:
-            return os.tcgetpgrp(self.fd) == os.getpgrp()
-        except OSError:
-            return True
+        return in_foreground(self.fd)
 
 
 class ConsoleFile(TtyFile):

@@ -86,14 +86,7 @@ class OwnPair:
         """The master was closed."""
         self.hung_up = True
         self.line.flush_input()
-        table = self.table
-        if table.pairs.get(self.index) is self:
-            del table.pairs[self.index]
-        table.world.terminals.forget(self.control)
-        if table.mount is not None:
-            dentry = table.mount.root.children.get(b"%d" % self.index)
-            if dentry is not None:
-                dentry.kill()
+        self.table.forget(self)
         self.at_slave.wake()
         self.control.hang_up()
 

@@ -7,6 +7,7 @@ from ring3.abi.errno import EAGAIN
 from ring3.abi.fcntl import O_NONBLOCK
 from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar, NoReturn
 from ring3.core.park import RESTART_SYS, Park, WaitQueue
+from ring3.drivers.requests import wait_for_more
 from ring3.vfs.file import File
 
 if TYPE_CHECKING:
@@ -40,15 +41,7 @@ class OwnTty(File):
         raise Park(self.pair.at_slave, restart=RESTART_SYS)
 
     def wait_until(self, patience: int, there: int) -> None:
-        """Wait at most *patience* ns since the count last changed; return when that is over."""
-        now = self.clock.monotonic_ns()
-        deadline, seen = self.partial.get(self.caller, (0, -1))
-        if seen != there:
-            deadline = now + patience
-            self.partial[self.caller] = deadline, there
-        if now < deadline:
-            raise Park(self.pair.at_slave, deadline_ns=deadline, restart=RESTART_SYS)
-        self.partial.pop(self.caller, None)
+        wait_for_more(self, self.pair.at_slave, RESTART_SYS, patience, there)
 
     def wait_queues(self) -> tuple[WaitQueue, ...]:
         return (self.pair.at_slave,)

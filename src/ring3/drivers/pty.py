@@ -19,7 +19,7 @@ from ring3.core.hostos import fcntl
 from ring3.core.park import Park
 from ring3.drivers.ptytable import PTS_MAJOR
 from ring3.drivers.requests import AT_ONCE, JOB_REQUESTS, READING, SETTING, check_exclusive
-from ring3.drivers.tty import Settings, TtyFile, settings_of
+from ring3.drivers.tty import Settings, TtyFile, ask_host, settings_of
 from ring3.ipc.hostfile import HostStream, host_error
 from ring3.vfs.special import makedev
 
@@ -72,14 +72,7 @@ class PtyPair:
     def hang_up(self) -> None:
         """The master was closed: readers and writers of the slave find out from the host."""
         self.fd = -1
-        table = self.table
-        if table.pairs.get(self.index) is self:
-            del table.pairs[self.index]
-        table.world.terminals.forget(self.control)
-        if table.mount is not None:
-            dentry = table.mount.root.children.get(b"%d" % self.index)
-            if dentry is not None:
-                dentry.kill()
+        self.table.forget(self)
         self.control.hang_up()
 
 
@@ -188,16 +181,16 @@ class PtyMaster(HostStream):
         if request in JOB_REQUESTS:
             return pair.control.control(self.caller, memory, request, arg, True)
         if request in READING:
-            memory.store(arg, self.ask(request, bytes(READING[request])))
+            memory.store(arg, ask_host(self.fd, request, bytes(READING[request])))
             return 0
         if request in SETTING:
             size = SETTING[request]
-            self.ask(AT_ONCE[size], memory.load(arg, size))
+            ask_host(self.fd, AT_ONCE[size], memory.load(arg, size))
             return 0
         if request == io.TIOCSWINSZ:
             size_wanted = memory.load(arg, 8)
-            if self.ask(io.TIOCGWINSZ, bytes(8)) != size_wanted:
-                self.ask(request, size_wanted)
+            if ask_host(self.fd, io.TIOCGWINSZ, bytes(8)) != size_wanted:
+                ask_host(self.fd, request, size_wanted)
                 pair.control.signal(SIGWINCH)
             return 0
         if request == io.TIOCGPTN:
@@ -214,9 +207,9 @@ class PtyMaster(HostStream):
         elif request == io.TIOCGPTLCK:
             memory.store(arg, int(pair.locked).to_bytes(4, "little"))
         elif request == io.TIOCPKT:
-            self.ask(request, memory.load(arg, 4))
+            ask_host(self.fd, request, memory.load(arg, 4))
         elif request == io.TIOCGPKT:
-            memory.store(arg, self.ask(request, bytes(4)))
+            memory.store(arg, ask_host(self.fd, request, bytes(4)))
         elif request == io.TIOCSIG:
             if arg not in (SIGINT, SIGQUIT, SIGTSTP):
                 raise EINVAL("only the signals of keys")
@@ -231,13 +224,6 @@ class PtyMaster(HostStream):
         else:
             return super().ioctl(memory, request, arg)
         return 0
-
-    def ask(self, request: int, data: bytes) -> bytes:
-        try:
-            found: bytes = fcntl.ioctl(self.fd, request, data)
-            return found
-        except OSError as error:
-            raise host_error(error) from None
 
     def open_peer(self, flags: int) -> int:
         """TIOCGPTPEER: the slave as a new descriptor of the caller."""

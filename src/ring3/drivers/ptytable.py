@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ring3.abi.errno import ENOSPC, ENXIO
 from ring3.abi.hints import TYPE_CHECKING, Any
 from ring3.vfs.special import minor
@@ -62,6 +64,17 @@ class PtyTable:
         file: File = found.open(who, flags)
         return file
 
+    def forget(self, pair: Any) -> None:
+        """The master of *pair* was closed: its number is free, its name is gone."""
+        index, now = pair.index, self.pairs.get(pair.index)
+        if now is pair:
+            del self.pairs[index]
+        self.world.terminals.forget(pair.control)
+        if self.mount is not None:
+            dentry = self.mount.root.children.get(b"%d" % index)
+            if dentry is not None:
+                dentry.kill()
+
     def close(self) -> None:
         """The world ends: give the caller's terminals back as they were."""
         for console in self.consoles.values():
@@ -75,3 +88,11 @@ def ptys_of(world: Any) -> PtyTable:
         world.ptys = PtyTable(world)
     table: PtyTable = world.ptys
     return table
+
+
+def in_foreground(fd: int) -> bool:
+    """Whether ring3 may read terminal *fd*: it is in its foreground, or it is not ring3's."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        return True

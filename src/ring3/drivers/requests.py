@@ -6,6 +6,7 @@ from ring3.abi import ioctl as io
 from ring3.abi.capability import CAP_SYS_ADMIN
 from ring3.abi.errno import EBUSY
 from ring3.abi.hints import TYPE_CHECKING, Any, Protocol
+from ring3.core.park import Park, WaitQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,3 +70,18 @@ TENTH_NS = 100_000_000
 def check_exclusive(who: Any, exclusive: bool) -> None:
     if exclusive and not who.cred.capable(CAP_SYS_ADMIN):
         raise EBUSY("opened for exclusive use (TIOCEXCL)")
+
+
+def wait_for_more(file: Any, queue: WaitQueue, restart: int, patience: int, there: int) -> None:
+    """VTIME: wait until *patience* ns have passed since the count of characters last changed.
+
+    *there* is the count now; what it was, and until when to wait, is kept in ``file.partial``.
+    """
+    now = file.clock.monotonic_ns()
+    deadline, seen = file.partial.get(file.caller, (0, -1))
+    if seen != there:
+        deadline = now + patience
+        file.partial[file.caller] = deadline, there
+    if now < deadline:
+        raise Park(queue, deadline_ns=deadline, restart=restart)
+    file.partial.pop(file.caller, None)

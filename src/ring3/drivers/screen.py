@@ -20,7 +20,7 @@ from ring3.abi.hints import TYPE_CHECKING, Any, Final
 from ring3.core.reactor import HostQueue
 from ring3.drivers.ownmaster import INPUT_MOST
 from ring3.drivers.ownpty import OwnPair, OwnSlave
-from ring3.drivers.ptytable import ptys_of
+from ring3.drivers.ptytable import in_foreground, ptys_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,10 +166,7 @@ class Screen(OwnPair):
     @property
     def in_front(self) -> bool:
         """Whether ring3 may read this terminal: it is in its foreground, or it is not ring3's."""
-        try:
-            return os.tcgetpgrp(self.fd) == os.getpgrp()
-        except OSError:
-            return True
+        return in_foreground(self.fd)
 
     def changed(self) -> None:
         """ring3 may have come to the foreground, or gone from it."""

@@ -26,6 +26,7 @@ from ring3.drivers.requests import (
     SETTING,
     TENTH_NS,
     TERMIOS,
+    wait_for_more,
 )
 from ring3.ipc.hostfile import HostStream, host_error
 from ring3.vfs import file as files
@@ -38,6 +39,15 @@ if TYPE_CHECKING:
 DRAIN_STEP_NS = 5_000_000
 LFLAG, CC = 12, 17
 """Offsets in struct termios: c_lflag, c_cc."""
+
+
+def ask_host(fd: int, request: int, data: bytes) -> bytes:
+    """A request of the host's terminal: what it puts in place of *data*. Errors are the host's."""
+    try:
+        found: bytes = fcntl.ioctl(fd, request, data)
+        return found
+    except OSError as error:
+        raise host_error(error) from None
 
 
 class Settings:
@@ -157,15 +167,7 @@ class TtyFile(HostStream):
             self.wait_until(patience, there)
 
     def wait_until(self, patience: int, there: int) -> None:
-        """Wait at most *patience* ns since the count last changed; return when that is over."""
-        now = self.clock.monotonic_ns()
-        deadline, seen = self.partial.get(self.caller, (0, -1))
-        if seen != there:
-            deadline = now + patience
-            self.partial[self.caller] = deadline, there
-        if now < deadline:
-            raise Park(self.queue, deadline_ns=deadline, restart=self.restart)
-        self.partial.pop(self.caller, None)
+        wait_for_more(self, self.queue, self.restart, patience, there)
 
     def write(self, data: bytes) -> int:
         self.check_output()
@@ -243,11 +245,7 @@ class TtyFile(HostStream):
         raise ENOTTY
 
     def ask(self, request: int, data: bytes) -> bytes:
-        try:
-            found: bytes = fcntl.ioctl(self.fd, request, data)
-            return found
-        except OSError as error:
-            raise host_error(error) from None
+        return ask_host(self.fd, request, data)
 
     def tell(self, request: int, value: int) -> int:
         try:

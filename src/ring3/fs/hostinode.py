@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 PATH_FLAGS = O_PATH | O_NOFOLLOW | O_CLOEXEC
 
 
+def check_attribute(name: bytes) -> None:
+    """Whether the extended attribute may be changed."""
+    if name.startswith(b"system."):
+        raise EOPNOTSUPP("no access control lists here")  # so that cp -p falls back to chmod
+    if not name.startswith(b"user."):
+        raise EPERM("only user.* attributes reach the host")
+
+
 class HostInode(Inode):
     """*parent* and *name*: where it was last found (None: the grant itself)."""
 
@@ -181,10 +189,7 @@ class HostInode(Inode):
                 os.close(fd)
 
     def setxattr(self, name: bytes, value: bytes, flags: int) -> None:
-        if name.startswith(b"system."):
-            raise EOPNOTSUPP("no access control lists here")  # so that cp -p falls back to chmod
-        if not name.startswith(b"user."):
-            raise EPERM("only user.* attributes reach the host")
+        check_attribute(name)
         fd, mine = self.borrow()
         try:
             os.setxattr(f"/proc/self/fd/{fd}", name, value, flags)
@@ -195,10 +200,7 @@ class HostInode(Inode):
                 os.close(fd)
 
     def removexattr(self, name: bytes) -> None:
-        if name.startswith(b"system."):
-            raise EOPNOTSUPP("no access control lists here")  # so that cp -p falls back to chmod
-        if not name.startswith(b"user."):
-            raise EPERM("only user.* attributes reach the host")
+        check_attribute(name)
         fd, mine = self.borrow()
         try:
             os.removexattr(f"/proc/self/fd/{fd}", name)

@@ -13,46 +13,36 @@ import os
 from ring3.abi.errno import EFBIG, from_os_error
 from ring3.abi.fcntl import O_ACCMODE, O_RDONLY, O_TRUNC
 from ring3.abi.hints import TYPE_CHECKING
-from ring3.abi.stat import S_IFREG
-from ring3.fs.meminode import MemInode
+from ring3.fs.fileinode import MAX_SIZE, FileInode
 from ring3.fs.store import extents, missing_pages, new_memfd
 from ring3.vfs.hostcall import close
 from ring3.vfs.regular import RegularFile, reopen
 
 if TYPE_CHECKING:
     from ring3.fs.tmpfs import TmpFs
-    from ring3.vfs.file import File
     from ring3.vfs.inode import Stat, Walker
     from ring3.vfs.path import Place
 
 PACK_MOST = 65536
-MAX_SIZE = (1 << 63) - 1
-"""Linux's MAX_LFS_FILESIZE on 64 bits."""
-
 Packed = list[tuple[int, bytes]]
 """The parts of a packed file that are not holes: (offset, data)."""
 
 
-class MemFile(MemInode):
+class MemFile(FileInode):
     """Content in ``fd`` (a memfd) or, where that is -1, in ``packed`` or ``stored``."""
 
-    __slots__ = ("blocks", "fd", "files", "host_ctime_ns", "linkable", "packed", "pins", "stored")
+    __slots__ = ("fd", "host_ctime_ns", "packed", "stored")
 
     fs: TmpFs
 
     def __init__(self, fs: TmpFs, ino: int, mode: int, uid: int, gid: int) -> None:
-        super().__init__(fs, ino, S_IFREG | mode, uid, gid)
-        self.blocks = 0
+        super().__init__(fs, ino, mode, uid, gid)
         self.fd = -1
         self.packed: Packed = []
         self.stored: list[tuple[int, int, int]] = []
         """Where the content lies in the store: (file offset, store offset, length)."""
-        self.files: list[File] = []
-        self.pins = 0
         self.host_ctime_ns = 0
         """The memfd's ctime when ``ctime_ns`` was last known to be right."""
-        self.linkable = False
-        """Made by O_TMPFILE: may get a name though it has none."""
 
     # --- attributes --------------------------------------------------------------------------
     def refresh(self) -> None:
@@ -196,32 +186,14 @@ class MemFile(MemInode):
         self.stored = []
         self.account(0)
 
-    def room(self, file: File, offset: int | None, size: int) -> int:
-        return self.fs.room(self, file, offset, size)
-
     def missing(self, start: int, end: int) -> int:
         """Pages of a range that have no memory yet."""
         return missing_pages(self.content(), start, end)
 
     # --- packing -----------------------------------------------------------------------------
     def pin(self) -> None:
-        self.pins += 1
+        super().pin()
         self.content()
-
-    def unpin(self) -> None:
-        self.pins -= 1
-        self.settle()
-
-    def open_files(self) -> list[File]:
-        return self.files
-
-    def forget(self, file: File) -> None:
-        if file in self.files:
-            self.files.remove(file)
-        self.settle()
-
-    def unused(self) -> None:
-        self.settle()
 
     def settle(self) -> None:
         """Pack, or drop, content that nobody has open."""

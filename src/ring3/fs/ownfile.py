@@ -17,38 +17,30 @@ from ring3.abi.fcntl import (
     O_TRUNC,
 )
 from ring3.abi.hints import TYPE_CHECKING
-from ring3.abi.stat import S_IFREG
-from ring3.fs.meminode import MemInode
+from ring3.fs.fileinode import MAX_SIZE, FileInode
 from ring3.vfs.content import ContentFile
 from ring3.vfs.pages import Pages
 
 if TYPE_CHECKING:
     from ring3.fs.mirror import Mirror
     from ring3.fs.tmpfs import TmpFs
-    from ring3.vfs.file import File
     from ring3.vfs.inode import Stat, Walker
     from ring3.vfs.path import Place
 
-MAX_SIZE = (1 << 63) - 1
 ALL_SEALS = (
     F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC
 )
 DAY_NS = 86_400_000_000_000
 
 
-class OwnFile(MemInode):
-    __slots__ = ("blocks", "data", "files", "linkable", "pins")
+class OwnFile(FileInode):
+    __slots__ = ("data",)
 
     fs: TmpFs
 
     def __init__(self, fs: TmpFs, ino: int, mode: int, uid: int, gid: int) -> None:
-        super().__init__(fs, ino, S_IFREG | mode, uid, gid)
+        super().__init__(fs, ino, mode, uid, gid)
         self.data = Pages()
-        self.blocks = 0
-        self.files: list[File] = []
-        self.pins = 0
-        self.linkable = False
-        """Made by O_TMPFILE: may get a name though it has none."""
 
     def fill(self, st: Stat) -> None:
         st.size = self.size
@@ -152,29 +144,8 @@ class OwnFile(MemInode):
         self.check_size(size)
         self.resize_content(size)
 
-    def room(self, file: File, offset: int | None, size: int) -> int:
-        return self.fs.room(self, file, offset, size)
-
     def missing(self, start: int, end: int) -> int:
         return self.data.missing(start, end)
-
-    def pin(self) -> None:
-        self.pins += 1
-
-    def unpin(self) -> None:
-        self.pins -= 1
-        self.settle()
-
-    def open_files(self) -> list[File]:
-        return self.files
-
-    def forget(self, file: File) -> None:
-        if file in self.files:
-            self.files.remove(file)
-        self.settle()
-
-    def unused(self) -> None:
-        self.settle()
 
     def settle(self) -> None:
         """Drop content that nobody can reach any more."""

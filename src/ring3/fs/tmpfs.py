@@ -15,6 +15,7 @@ from ring3.fs.store import PAGE, Store
 from ring3.vfs.mount import Filesystem, StatFs
 
 if TYPE_CHECKING:
+    from ring3.fs.fileinode import FileInode
     from ring3.fs.ownfile import OwnFile
     from ring3.vfs.file import File
 
@@ -96,7 +97,7 @@ class TmpFs(Filesystem):
         limit = self.limit
         return limit is not None and (limit < TIGHT_LIMIT or limit - self.used < TIGHT_FREE)
 
-    def room(self, inode: MemFile | OwnFile, file: File, offset: int | None, size: int) -> int:
+    def room(self, inode: FileInode, file: File, offset: int | None, size: int) -> int:
         """How many of *size* bytes fit, written to *inode* at *offset* (None: the position)."""
         limit = self.limit
         if limit is None:
