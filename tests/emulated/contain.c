@@ -4,6 +4,7 @@
  *   contain selectors        segment loads and far transfers with every selector
  *   contain stacks           signals where the stack cannot take them, or not well
  *   contain changes          code that changes while it runs, in six ways
+ *   contain gates            ways into the kernel that Linux has not, or that differ between hosts
  *   contain garbage SEED N   N children with random code, until it traps or its time is over
  *
  * A line: what it was, then signal, si_code, trap number, error code, where it happened (counted
@@ -190,6 +191,39 @@ static const struct { const char *name, *code; size_t size; } instructions[] = {
     I("arpl/movsxd", "\x63\x07"), I("verr", "\x0f\x00\x27"), I("lar", "\x0f\x02\x07"),
     I("int 80 getpid", "\xb8\x14\0\0\0\xcd\x80"), I("int 80 -1", "\x83\xc8\xff\xcd\x80"),
 };
+
+/* lcall through a far pointer at DATA: movl $0,(rdi); movw $sel,4(rdi); the stack; lcall *(rdi) */
+#define LCALL(sel) "\xc7\x07\0\0\0\0\x66\xc7\x47\x04" sel "\0"
+#define TO_32 "\x68\x23\0\0\0\x68\x0c\0\0\x10\x48\xcb" /* 12 bytes; lret to 32-bit code behind them */
+static const struct { const char *name, *code; size_t size; } gates[] = {
+    I("sysenter", "\x0f\x34"), I("sysenter, rsp 0", "\x31\xe4\x0f\x34"),
+    I("sysenter, rbp kernel", "\x48\xc7\xc5\0\0\0\x81\xb8\x14\0\0\0\x0f\x34"),
+    I("sysenter, tf", "\x68\x02\x03\0\0\x9d\x0f\x34"),
+    I("sysenter, nt", "\x68\x02\x42\0\0\x9d\x0f\x34"),
+    I("gate", "\xb8\x27\0\0\0" LCALL("\x83") "\xff\x1f"),
+    I("gate, rpl 0", LCALL("\x80") "\xff\x1f"), I("gate's second half", LCALL("\x8b") "\xff\x1f"),
+    I("gate, rsp 0", LCALL("\x83") "\x31\xe4\xff\x1f"),
+    I("gate, rsp noncanonical", LCALL("\x83") "\x48\xbc\0\0\0\0\0\0\0\x80\xff\x1f"),
+    I("gate, rsp kernel", LCALL("\x83") "\x48\xc7\xc4\0\0\0\xff\xff\x1f"),
+    I("gate, tf", LCALL("\x83") "\x68\x02\x03\0\0\x9d\xff\x1f\x90"),
+    I("gate, nt", LCALL("\x83") "\x68\x02\x42\0\0\x9d\xff\x1f\x90"),
+    I("gate, jump", LCALL("\x83") "\xff\x2f"), I("gate, exit", "\xb8\xe7\0\0\0\x6a\x05\x5f\x48"
+      "\xbb\0\0\0\x20\0\0\0\0\xc7\x03\0\0\0\0\x66\xc7\x43\x04\x83\0\xff\x1b"),
+    I("32-bit syscall", TO_32 "\x0f\x05"), I("32-bit sysenter", TO_32 "\x0f\x34"),
+    I("32-bit int 80", TO_32 "\xb8\x14\0\0\0\xcd\x80\xf4"),
+    I("32-bit lcall", TO_32 "\x9a\0\0\0\0\x83\0"),
+    I("32-bit iret to vm86", TO_32 "\x6a\0\x6a\0\x6a\0\x6a\0\x6a\x2b\x6a\0\x68\x02\0\x02\0"
+      "\x6a\x23\x6a\0\xcf"),
+    I("32-bit push cs, pop ss", TO_32 "\x0e\x17\x90"), I("32-bit into", TO_32 "\xb0\x7f\x04\x01\xce"),
+    I("32-bit bound", TO_32 "\x62\x07"), I("32-bit les", TO_32 "\xc4\x07"),
+    I("32-bit vdso", TO_32 "\x65\xff\x15\x10\0\0\0"),
+};
+
+static void all_gates(void)
+{
+    for (size_t i = 0; i < sizeof gates / sizeof *gates; i++)
+        try(gates[i].name, (const uint8_t *)gates[i].code, gates[i].size, 1);
+}
 
 static void all_instructions(void)
 {
@@ -406,6 +440,8 @@ int main(int argc, char **argv)
         all_instructions();
     else if (argc > 1 && !strcmp(argv[1], "selectors"))
         all_selectors();
+    else if (argc > 1 && !strcmp(argv[1], "gates"))
+        all_gates();
     else if (argc > 1 && !strcmp(argv[1], "stacks"))
         all_stacks();
     else if (argc > 1 && !strcmp(argv[1], "changes"))

@@ -102,6 +102,23 @@ def test_the_signals_of_linux(contain: Path, kernel: Kernel, mode: str) -> None:
     assert [pair for pair in different if pair[0].split(":")[0] not in DIFFERENT] == []
 
 
+def test_gates_of_our_own(contain: Path, kernel: Kernel) -> None:
+    """Linux has no call gate, and SYSENTER depends on the host: the ways in with bad stacks, flags
+    and selectors end as they should."""
+    status, said = run(kernel, contain, "gates")
+    assert status == 0
+    found = dict(line.split(": ") for line in said.splitlines())
+    assert found.pop("gate, exit") == "status 500"  # exit_group by the gate
+    for served in ("gate", "gate, rpl 0", "gate, rsp 0", "gate, rsp noncanonical", "gate, tf"):
+        assert found.pop(served) == "status 100"
+    assert found["gate, jump"].startswith("signal 11 code 128 trap 13 error 10")
+    assert found["gate's second half"].startswith("signal 11 code 128 trap 13 error 88")
+    assert found["32-bit syscall"].startswith("signal 4")
+    assert found["sysenter"].startswith("signal 11 code 1 trap 14 error 14")
+    assert found.pop("gate, nt") == "status 100"
+    assert all(line.startswith("signal ") for line in found.values()), found
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_garbage(contain: Path, kernel: Kernel, seed: int) -> None:
     # Garbage makes system calls, too: it may kill its parent.
