@@ -109,7 +109,14 @@ def test_gates_of_our_own(contain: Path, kernel: Kernel) -> None:
     assert status == 0
     found = dict(line.split(": ") for line in said.splitlines())
     assert found.pop("gate, exit") == "status 500"  # exit_group by the gate
-    for served in ("gate", "gate, rpl 0", "gate, rsp 0", "gate, rsp noncanonical", "gate, tf"):
+    for served in (
+        "gate",
+        "gate, rpl 0",
+        "gate, rsp 0",
+        "gate, rsp noncanonical",
+        "gate, rsp kernel",
+        "gate, tf",
+    ):
         assert found.pop(served) == "status 100"
     assert found["gate, jump"].startswith("signal 11 code 128 trap 13 error 10")
     assert found["gate's second half"].startswith("signal 11 code 128 trap 13 error 88")
