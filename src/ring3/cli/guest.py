@@ -261,7 +261,7 @@ def run_guest(
     """
     try:
         kernel = options.make_kernel()
-    except (Errno, OSError, ValueError) as bad:
+    except (Errno, OSError, ValueError, ImportError) as bad:
         say(said_of(bad))
         return OWN_ERROR << 8
     try:

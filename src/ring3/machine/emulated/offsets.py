@@ -25,7 +25,7 @@ EFER_SCE: Final = 1
 EFER_LME_LMA: Final = 0x500
 
 
-class UnknownLayout(Exception):
+class UnknownLayout(ImportError):
     """This Unicorn keeps its processor in a way that this file does not understand."""
 
 
