@@ -264,7 +264,7 @@ def test_flags_are_computed_as_the_engine_does(board: CpuBoard, seed: int) -> No
         if board.engine.run() == at.EXIT_HYPERCALL:
             break
         if board.cpu.cpl == 3:
-            theirs = board.engine._board.uc.reg_read(library.REG_EFLAGS)
+            theirs = board.engine.board.uc.reg_read(library.REG_EFLAGS)
             assert board.cpu.rflags & 0xFFFF == theirs & 0xFFFF, hex(board.cpu.rip)
             checked += 1
     assert checked > 40

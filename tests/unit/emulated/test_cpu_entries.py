@@ -128,7 +128,7 @@ def test_changed_syscall_cannot_miss_swapgs(board: CpuBoard) -> None:
     board.user("1: syscall; nop; nop; jmp 1b")
     board.stop()
     board.ram[CODE_PA : CODE_PA + 4] = b"\x66\x66\x0f\x05"
-    board.engine._board.invalidate(CODE_PA, 4096)  # the engine's part alone
+    board.engine.board.invalidate(CODE_PA, 4096)  # the engine's part alone
     board.way_out(0)
     stop = board.stop()
     assert (stop.port, stop.rsp, stop.frame) == (at.PORT_SYSCALL, READONLY, TOP - at.PT_REGS_SIZE)

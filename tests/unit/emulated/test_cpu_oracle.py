@@ -66,8 +66,8 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> Compared:
         cpu.b[:] = before
         for pa, data in stacks:
             board.ram[pa : pa + len(data)] = data
-        board.engine._board.library["x86_cpu_do_interrupt_x86_64"](
-            ctypes.c_void_p(board.engine._board._cpu_address)
+        board.engine.board.library["x86_cpu_do_interrupt_x86_64"](
+            ctypes.c_void_p(board.engine.board.cpu_address)
         )
         result.qemus.append(outcome(board, cpu))
         cpu.b[:] = after
@@ -91,7 +91,7 @@ def test_as_qemu_does(
 ) -> None:
     board = CpuBoard()
     engine = board.engine
-    if not engine.live or not hasattr(engine._board.library, "x86_cpu_do_interrupt_x86_64"):
+    if not engine.live or not hasattr(engine.board.library, "x86_cpu_do_interrupt_x86_64"):
         pytest.skip("this build of Unicorn does not export QEMU's functions")
     if ring == 0 and name == "privileged":
         pytest.skip("no fault in ring 0")

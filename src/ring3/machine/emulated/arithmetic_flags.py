@@ -32,7 +32,7 @@ def compute(operation: int, dst: int, src: int, src2: int) -> int:
     top = 1 << (bits - 1)
     dst &= mask
     flags = PARITY[dst & 0xFF] | (0 if dst else ZF) | (SF if dst & top else 0)
-    carry, adjust, overflow = _carries(kind, dst, src, src2, mask, top)
+    carry, adjust, overflow = carries(kind, dst, src, src2, mask, top)
     if carry:
         flags |= CF
     if adjust & 0x10:
@@ -42,9 +42,7 @@ def compute(operation: int, dst: int, src: int, src2: int) -> int:
     return flags
 
 
-def _carries(
-    kind: int, dst: int, src: int, src2: int, mask: int, top: int
-) -> tuple[bool, int, int]:
+def carries(kind: int, dst: int, src: int, src2: int, mask: int, top: int) -> tuple[bool, int, int]:
     """(carry, a word whose bit 4 is AF, a word whose top bit is OF)."""
     narrow = src & mask
     if kind == _MUL:

@@ -31,52 +31,52 @@ class Board:
     def __init__(self, memory: mmap.mmap, size: int, root: int, plain: bool) -> None:
         uc = self.uc = Unicorn()
         self.library = uc.library
-        self._keep: list[object] = [memory]
+        self.keep: list[object] = [memory]
         uc.map_ram(ctypes.addressof(ctypes.c_char.from_buffer(memory)), size)
         context, state, length = uc.context()
-        self._context = ctypes.c_void_p(context)
-        self._copy = memoryview((ctypes.c_char * length).from_address(state)).cast("B")
-        self._stop: Any = self.library.uc_emu_stop
-        self._save: Any = self.library.uc_context_save
-        self._restore: Any = self.library.uc_context_restore
+        self.context = ctypes.c_void_p(context)
+        self.copy = memoryview((ctypes.c_char * length).from_address(state)).cast("B")
+        self.emu_stop: Any = self.library.uc_emu_stop
+        self.context_save: Any = self.library.uc_context_save
+        self.context_restore: Any = self.library.uc_context_restore
         self.live = False
-        self.at = Offsets(self._saved, uc.msr_write, uc.xmm_write)
-        self._control_registers(root)
-        self.cpu = CpuImage(self._copy, self.at)
-        self._code = self._machine_code(plain)
-        self._internals = hooks.Internals(self.library) if not plain else None
-        self._find_exception_fields(memory)
-        env = 0 if plain else self._find_live_state()
+        self.at = Offsets(self.saved, uc.msr_write, uc.xmm_write)
+        self.control_registers(root)
+        self.cpu = CpuImage(self.copy, self.at)
+        self.code = self.machine_code(plain)
+        self.internals = hooks.Internals(self.library) if not plain else None
+        self.find_exception_fields(memory)
+        env = 0 if plain else self.find_live_state()
         if env:
             self.live = True
             view = memoryview((ctypes.c_char * length).from_address(env)).cast("B")
             self.cpu = CpuImage(view, self.at)
-            self._hide_features(env, length)
-        self._env = env
+            self.hide_features(env, length)
+        self.env = env
 
     # --- the state, live or copied ----------------------------------------------------------------
 
     def pull(self) -> None:
         """Bring the copy up to date (nothing to do if it is the live state)."""
         if not self.live:
-            self._save(self.uc.handle, self._context)
+            self.context_save(self.uc.handle, self.context)
 
     def push(self) -> None:
         """Bring the processor up to date."""
         if not self.live:
-            self._restore(self.uc.handle, self._context)
+            self.context_restore(self.uc.handle, self.context)
 
-    def _saved(self) -> bytes:
-        self._save(self.uc.handle, self._context)
-        return bytes(self._copy)
+    def saved(self) -> bytes:
+        self.context_save(self.uc.handle, self.context)
+        return bytes(self.copy)
 
     def stop(self) -> None:
         """Stop the engine after the block at hand."""
-        self._stop(self.uc.handle)
+        self.emu_stop(self.uc.handle)
 
     # --- start ------------------------------------------------------------------------------------
 
-    def _control_registers(self, root: int) -> None:
+    def control_registers(self, root: int) -> None:
         uc = self.uc
         uc.reg_write(library.REG_CR3, root)
         uc.msr_write(MSR_EFER, uc.msr_read(MSR_EFER) | EFER_SCE | EFER_NXE)
@@ -93,7 +93,7 @@ class Board:
             segments.TSS_FLAGS,
         )
 
-    def _find_exception_fields(self, memory: mmap.mmap) -> None:
+    def find_exception_fields(self, memory: mmap.mmap) -> None:
         """Run a few instructions that end in a #GP with a telling error code.
 
         They also read the engine's own feature words, switch SSE state on (XSETBV) and put the FPU
@@ -111,7 +111,7 @@ class Board:
         seen: list[tuple[int, bytes]] = []
 
         def on_exception(_uc: int, vector: int, _user: int) -> None:
-            seen.append((vector, self._saved()))
+            seen.append((vector, self.saved()))
             self.stop()
 
         hook = self.hook(hooks.HOOK_INTR, hooks.VOID, (hooks.U32,), on_exception)
@@ -128,10 +128,10 @@ class Board:
         self.at.find_exception_fields(seen[0][1], 0x7AF8, 13, 0)
         self.pull()
         cpu.forget_exception()
-        self._features = (cpu.r9 & 0xFFFFFFFF, cpu.r8 & 0xFFFFFFFF & ~(1 << 27), cpu.r10)
+        self.features = (cpu.r9 & 0xFFFFFFFF, cpu.r8 & 0xFFFFFFFF & ~(1 << 27), cpu.r10)
         self.push()
 
-    def _find_live_state(self) -> int:
+    def find_live_state(self) -> int:
         """Address of the processor's state inside Unicorn, or 0.
 
         Two marks in registers are what is looked for.
@@ -139,16 +139,16 @@ class Board:
         self.pull()
         self.cpu.r14, self.cpu.r15 = MARKS
         self.push()
-        self._cpu_address, env = find(self.uc.handle.value or 0, bytes(self._copy[: 8 * 16]))
+        self.cpu_address, env = find(self.uc.handle.value or 0, bytes(self.copy[: 8 * 16]))
         return env
 
-    def _hide_features(self, env: int, length: int) -> None:
+    def hide_features(self, env: int, length: int) -> None:
         """Make the engine refuse (#UD) what CPUID does not show: RDRAND, RDSEED, BMI, ADX.
 
         The feature words lie after the part of the state that a context holds.
         """
         words = memoryview((ctypes.c_char * 4096).from_address(env + length)).cast("B").cast("Q")
-        edx, ecx, ebx = self._features
+        edx, ecx, ebx = self.features
         for place in range(len(words) - 2):
             # OSXSAVE (bit 27) is CR4's, not the model's.
             if (words[place], words[place + 1] & ~(1 << 27), words[place + 2]) == (edx, ecx, ebx):
@@ -159,7 +159,7 @@ class Board:
 
     # --- hooks ------------------------------------------------------------------------------------
 
-    def _machine_code(self, plain: bool) -> hooks.MachineCode | None:
+    def machine_code(self, plain: bool) -> hooks.MachineCode | None:
         if plain:
             return None
         try:
@@ -178,41 +178,41 @@ class Board:
 
         Returns the cell of words that they share with Python.
         """
-        code = self._code
+        code = self.code
         cell = code.cell if code is not None else memoryview(bytearray(4096)).cast("q")
         cell[hooks.PORT] = -1
         u32, integer = hooks.U32, hooks.INT
         if code is None:
             self.hook(hooks.HOOK_BLOCK, hooks.VOID, (hooks.U64, u32), block)
         else:
-            cell[hooks.STOP] = _address(self._stop)
-            self._add_code(hooks.HOOK_BLOCK, "block")
-        if not self._share_state(cell):
+            cell[hooks.STOP] = address_of(self.emu_stop)
+            self.add_code(hooks.HOOK_BLOCK, "block")
+        if not self.share_state(cell):
             self.hook_insn(hooks.INSN_OUT, hooks.VOID, (u32, integer, u32), out)
             self.hook_insn(hooks.INSN_IN, u32, (u32, integer), in_)
             self.hook_insn(hooks.INSN_SYSCALL, hooks.VOID, (), syscall)
             return cell
-        cell[hooks.MODEL] = self._callback(hooks.VOID, (), syscall)
-        self._add_code(hooks.HOOK_INSN, "out", hooks.INSN_OUT)
-        self._add_code(hooks.HOOK_INSN, "in", hooks.INSN_IN)
-        self._add_code(hooks.HOOK_INSN, "syscall", hooks.INSN_SYSCALL)
+        cell[hooks.MODEL] = self.callback(hooks.VOID, (), syscall)
+        self.add_code(hooks.HOOK_INSN, "out", hooks.INSN_OUT)
+        self.add_code(hooks.HOOK_INSN, "in", hooks.INSN_IN)
+        self.add_code(hooks.HOOK_INSN, "syscall", hooks.INSN_SYSCALL)
         return cell
 
-    def _share_state(self, cell: memoryview) -> bool:
+    def share_state(self, cell: memoryview) -> bool:
         """Tell machine code where the state and the engine's functions are, if all can be had."""
-        internals = self._internals
-        if self._code is None or internals is None or not self.live:
+        internals = self.internals
+        if self.code is None or internals is None or not self.live:
             return False
         if internals.check_io is None or internals.compute_flags is None:
             return False
-        cell[hooks.STATE] = self._env
-        cell[hooks.COMPUTE_FLAGS] = _address(internals.compute_flags)
+        cell[hooks.STATE] = self.env
+        cell[hooks.COMPUTE_FLAGS] = address_of(internals.compute_flags)
         for function, word in zip(internals.check_io, (0, 1, 3), strict=True):
-            cell[hooks.CHECK_IO + word] = _address(function)
+            cell[hooks.CHECK_IO + word] = address_of(function)
         return True
 
-    def _add_code(self, kind: int, name: str, insn: int | None = None) -> None:
-        code = self._code
+    def add_code(self, kind: int, name: str, insn: int | None = None) -> None:
+        code = self.code
         assert code is not None
         self.uc.hook_add(kind, code.add(hooks.placed(name, self.at)), code.address, insn)
 
@@ -220,53 +220,53 @@ class Board:
         self, kind: int, result: Any, arguments: tuple[Any, ...], function: Callable[..., Any]
     ) -> int:
         """Install a raw ctypes callback: (uc, *arguments, user data)."""
-        return self.uc.hook_add(kind, self._callback(result, arguments, function), 0)
+        return self.uc.hook_add(kind, self.callback(result, arguments, function), 0)
 
     def hook_insn(
         self, insn: int, result: Any, arguments: tuple[Any, ...], function: Callable[..., Any]
     ) -> None:
         """Install a raw callback for one instruction, including those the binding refuses."""
-        self.uc.hook_add(hooks.HOOK_INSN, self._callback(result, arguments, function), 0, insn)
+        self.uc.hook_add(hooks.HOOK_INSN, self.callback(result, arguments, function), 0, insn)
 
     def hook_at(self, address: int, function: Callable[..., Any]) -> None:
         """Call function(uc, address, size, user data) before the instruction at *address*."""
         arguments = (hooks.U64, hooks.U32)
-        callback = self._callback(hooks.VOID, arguments, function)
+        callback = self.callback(hooks.VOID, arguments, function)
         self.uc.hook_add(hooks.HOOK_CODE, callback, 0, only=address)
 
-    def _callback(
+    def callback(
         self, result: Any, arguments: tuple[Any, ...], function: Callable[..., Any]
     ) -> int:
         kind = ctypes.CFUNCTYPE(result, ctypes.c_void_p, *arguments, ctypes.c_void_p)
         callback = kind(function)
-        self._keep.append(callback)
-        return _address(callback)
+        self.keep.append(callback)
+        return address_of(callback)
 
     # --- caches -----------------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Empty the TLB."""
-        if self.live and self._internals is not None and self._internals.flush is not None:
-            self._internals.flush(self._cpu_address)
+        if self.live and self.internals is not None and self.internals.flush is not None:
+            self.internals.flush(self.cpu_address)
         else:
             self.uc.flush_tlb()
 
     def flush_page(self, address: int) -> None:
         """Drop one page from the TLB."""
-        if self.live and self._internals is not None and self._internals.flush_page is not None:
-            self._internals.flush_page(self._cpu_address, address)
+        if self.live and self.internals is not None and self.internals.flush_page is not None:
+            self.internals.flush_page(self.cpu_address, address)
         else:
             self.flush()
 
     def invalidate(self, physical: int, size: int) -> None:
         """Drop translated code of a range of RAM."""
-        if self.live and self._internals is not None and self._internals.invalidate is not None:
-            self._internals.invalidate(self.uc.handle, physical, physical + size)
+        if self.live and self.internals is not None and self.internals.invalidate is not None:
+            self.internals.invalidate(self.uc.handle, physical, physical + size)
         else:
             self.uc.flush_code()
 
 
-def _address(function: Any) -> int:
+def address_of(function: Any) -> int:
     value = ctypes.cast(function, ctypes.c_void_p).value
     assert value is not None
     return value

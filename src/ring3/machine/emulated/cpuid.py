@@ -42,8 +42,7 @@ FEATURES_7_EBX: Final = _bits(_7_EBX)
 FEATURES_EXT_EDX: Final = _bits(_EXT_EDX)
 FEATURES_EXT_ECX: Final = _bits(_EXT_ECX)
 HWCAP: Final = FEATURES_1_EDX
-"""AT_HWCAP: CPUID.1:EDX. AT_HWCAP2's bit 1 says that FSGSBASE works."""
-HWCAP2: Final = 2
+"""AT_HWCAP: CPUID.1:EDX."""
 FLAGS: Final = " ".join(
     name for names in (_1_EDX, _EXT_EDX, _1_ECX, _EXT_ECX, _7_EBX) for name in names if name
 )

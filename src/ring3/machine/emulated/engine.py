@@ -41,7 +41,7 @@ CYCLES_PER_BLOCK: Final = 8
 """What the time stamp counter advances by in one block, unless ``tsc`` says otherwise."""
 SWITCHES_PER_FLUSH: Final = 64
 """The engine's TLB grows only when flushed: a flush now and then makes random access faster."""
-_CR4_TSD: Final = 4
+CR4_TSD: Final = 4
 
 
 class Engine:
@@ -52,22 +52,22 @@ class Engine:
 
         Raises ImportError if Unicorn is missing, UnknownLayout if it is not one that we know.
         """
-        self._memory = _allocate(ram_size)
-        self.ram = memoryview(self._memory)
+        self.host_memory = allocate(ram_size)
+        self.ram = memoryview(self.host_memory)
         self.port = -1
         self.tsc: Callable[[], int] | None = None
         """What RDTSC reads; None: CYCLES_PER_BLOCK times ``blocks``."""
-        self._granted = 0
-        self._switches = 0
-        self._watch: Watch | None = None
+        self.granted = 0
+        self.switches = 0
+        self.watch: Watch | None = None
         self.kernel = KernelMap(self.ram)
-        board = self._board = Board(self._memory, ram_size, self.kernel.root, plain)
+        board = self.board = Board(self.host_memory, ram_size, self.kernel.root, plain)
         self.live = board.live
         """Whether ``cpu`` is the processor itself; else a copy, kept in step around each run."""
         self.cpu: CpuImage = board.cpu
-        self._q = board.cpu.q
-        self._pull = board.pull
-        self._push = board.push
+        self.q = board.cpu.q
+        self.pull = board.pull
+        self.push = board.push
         self.memory = ImplicitMemory(board.cpu, self.ram)
         self.transitions = Transitions(board.cpu, self.memory)
         self.fast_calls = FastCalls(board.cpu, self.memory)
@@ -75,23 +75,23 @@ class Engine:
         board.pull()
         boot.load_registers(board.cpu)
         board.push()
-        self._hooks = Callbacks(board, self.transitions, self.fast_calls, self._time)
-        self._cell = self._hooks.cell
-        self._start: Any = board.library.uc_emu_start
-        self._handle = board.uc.handle
-        self._template = self.save()
+        self.callbacks = Callbacks(board, self.transitions, self.fast_calls, self.time)
+        self.cell = self.callbacks.cell
+        self.emu_start: Any = board.library.uc_emu_start
+        self.handle = board.uc.handle
+        self.template = self.save()
 
     # --- running ----------------------------------------------------------------------------------
 
     def run(self) -> int:
         """Execute until something needs Python; EXIT_* from ``layout``."""
-        cell = self._cell
+        cell = self.cell
         while True:
             cell[hooks.PORT] = -1
-            self._push()
-            status = self._start(self._handle, self._q[RIP], 0, 0, 0)
-            self._pull()
-            state = self._hooks
+            self.push()
+            status = self.emu_start(self.handle, self.q[RIP], 0, 0, 0)
+            self.pull()
+            state = self.callbacks
             if state.failure:
                 return at.EXIT_SHUTDOWN
             if state.refused is not None:
@@ -107,33 +107,33 @@ class Engine:
                 cell[hooks.LEFT] = 0
                 return at.EXIT_BUDGET
             if status:
-                state.failure = f"engine error {status} at {self._q[RIP]:#x}"
+                state.failure = f"engine error {status} at {self.q[RIP]:#x}"
                 return at.EXIT_SHUTDOWN
             return at.EXIT_HALT
 
     @property
     def failure(self) -> str:
         """Why the board is dead, after EXIT_SHUTDOWN."""
-        return self._hooks.failure
+        return self.callbacks.failure
 
-    def _time(self) -> int:
+    def time(self) -> int:
         return self.blocks * CYCLES_PER_BLOCK if self.tsc is None else self.tsc()
 
     @property
     def budget(self) -> int:
         """Blocks to run until EXIT_BUDGET."""
-        return max(self._cell[hooks.LEFT], 0)
+        return max(self.cell[hooks.LEFT], 0)
 
     @budget.setter
     def budget(self, blocks: int) -> None:
-        cell = self._cell
-        self._granted += blocks - max(cell[hooks.LEFT], 0)
+        cell = self.cell
+        self.granted += blocks - max(cell[hooks.LEFT], 0)
         cell[hooks.LEFT] = blocks
 
     @property
     def blocks(self) -> int:
         """Blocks executed since boot, this very one included: virtual time."""
-        return self._granted - max(self._cell[hooks.LEFT], 0)
+        return self.granted - max(self.cell[hooks.LEFT], 0)
 
     # --- threads ----------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class Engine:
         Its last word is scratch of the engine's (a host address): zeroed, so that the same run
         gives the same bytes in every process.
         """
-        self._q[-1] = 0
+        self.q[-1] = 0
         return bytes(self.cpu.b)
 
     def load(self, image: bytes | bytearray) -> None:
@@ -151,9 +151,9 @@ class Engine:
         cpu = self.cpu
         cr3 = cpu.cr3
         cpu.b[:] = image
-        self._switches += 1
-        if cpu.cr3 != cr3 or self._switches >= SWITCHES_PER_FLUSH:
-            self._switches = 0
+        self.switches += 1
+        if cpu.cr3 != cr3 or self.switches >= SWITCHES_PER_FLUSH:
+            self.switches = 0
             self.flush_tlb()
 
     def new_image(self) -> bytearray:
@@ -161,7 +161,7 @@ class Engine:
 
         View it with ``image_of`` and set cr3 and rsp (to its pt_regs), and call user_segments.
         """
-        return bytearray(self._template)
+        return bytearray(self.template)
 
     def image_of(self, image: bytearray) -> CpuImage:
         """Typed access to a saved state."""
@@ -188,7 +188,7 @@ class Engine:
     def set_tsc_disabled(self, disabled: bool) -> None:
         """CR4.TSD: RDTSC and RDTSCP raise #GP in ring 3 (prctl PR_SET_TSC)."""
         cpu = self.cpu
-        cpu.cr4 = cpu.cr4 & ~_CR4_TSD | (_CR4_TSD if disabled else 0)
+        cpu.cr4 = cpu.cr4 & ~CR4_TSD | (CR4_TSD if disabled else 0)
 
     # --- address spaces ---------------------------------------------------------------------------
 
@@ -199,22 +199,22 @@ class Engine:
 
     def flush_tlb(self) -> None:
         """Forget all translations: needed after a right was removed from a page table."""
-        self._push()
-        self._board.flush()
+        self.push()
+        self.board.flush()
 
     def flush_page(self, address: int) -> None:
         """Forget the translation of the page at *address* (INVLPG)."""
-        self._push()
-        self._board.flush_page(address)
+        self.push()
+        self.board.flush_page(address)
 
     def invalidate_code(self, physical: int, size: int = at.PAGE) -> None:
         """Forget code translated from RAM [physical, physical + size).
 
         Needed whenever Python wrote there, and when a page gains the right to execute.
         """
-        self._push()
-        self._board.invalidate(physical, size)
-        self._hooks.forget_calls()
+        self.push()
+        self.board.invalidate(physical, size)
+        self.callbacks.forget_calls()
 
     def map_kernel(self, address: int, physical: int) -> None:
         """Map a page of the kernel half, readable and writable in ring 0 (kernel stacks)."""
@@ -234,7 +234,7 @@ class Engine:
         try:
             self.transitions.deliver(vector, external=True)
         except Shutdown as dead:
-            self._hooks.failure = str(dead)
+            self.callbacks.failure = str(dead)
 
     @property
     def probe(self) -> Probe | None:
@@ -244,13 +244,13 @@ class Engine:
     @probe.setter
     def probe(self, probe: Probe | None) -> None:
         self.transitions.probe = self.fast_calls.probe = probe
-        self._cell[hooks.PROBED] = probe is not None
-        if probe is not None and self._watch is None:
-            self._watch = Watch(self.transitions)
-            guard = self._hooks.guard
-            self._watch.install(lambda a, told: self._board.hook_at(a, guard(told, push=False)))
-            self._push()
-            self._board.uc.flush_code()  # code that is already translated has no such hook
+        self.cell[hooks.PROBED] = probe is not None
+        if probe is not None and self.watch is None:
+            self.watch = Watch(self.transitions)
+            guard = self.callbacks.guard
+            self.watch.install(lambda a, told: self.board.hook_at(a, guard(told, push=False)))
+            self.push()
+            self.board.uc.flush_code()  # code that is already translated has no such hook
 
     # --- ring-0 routines --------------------------------------------------------------------------
 
@@ -260,7 +260,7 @@ class Engine:
 
     def enter(self, name: str, rdi: int = 0, rsi: int = 0, rdx: int = 0, r10: int = 0) -> None:
         """Point the processor, in ring 0, at a routine. The caller saves rip and rsp before."""
-        q = self._q
+        q = self.q
         q[RDI] = rdi
         q[RSI] = rsi
         q[RDX] = rdx
@@ -283,7 +283,7 @@ class Engine:
         return call_quietly(self, "restore_fpu", at.DIRECT_MAP + at.FPU_PA) == 0
 
 
-def _allocate(size: int) -> mmap.mmap:
+def allocate(size: int) -> mmap.mmap:
     """Zeroed memory that the host gives page by page as it is touched."""
     if not hasattr(mmap, "MAP_PRIVATE"):
         return mmap.mmap(-1, size)

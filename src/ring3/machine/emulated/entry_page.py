@@ -20,5 +20,3 @@ CODE: Final = bytes.fromhex(
     "c3"  # ret
 )
 LANDING: Final = 9
-ADDRESS: Final = 0xF7FFC000
-"""Where Linux without address space randomisation has its vDSO, near enough."""

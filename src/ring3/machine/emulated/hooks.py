@@ -59,13 +59,13 @@ PLAIN: Final = 128
 """Where the table of known plain SYSCALLs begins: PLAIN_ENTRIES pairs (rip, CR3)."""
 PLAIN_ENTRIES: Final = 128
 
-_MARKS: Final = {"efer": 0x7E000100, "star": 0x7E000200, "lstar": 0x7E000300, "sfmask": 0x7E000400}
+MARKS: Final = {"efer": 0x7E000100, "star": 0x7E000200, "lstar": 0x7E000300, "sfmask": 0x7E000400}
 
 
 def placed(name: str, at: Offsets) -> bytes:
     """Machine code of hook *name* for a state with these offsets."""
     code = bytes.fromhex(HOOKS[name])
-    for field, mark in _MARKS.items():
+    for field, mark in MARKS.items():
         place = 8 * getattr(at, field)
         for inside in (0, 4):
             old = (mark + inside).to_bytes(4, "little")
@@ -76,7 +76,7 @@ def placed(name: str, at: Offsets) -> bytes:
 class Internals:
     """Exported internals of the library, each a function or None."""
 
-    __slots__ = ("check_io", "compute_flags", "flush", "flush_page", "invalidate", "update_cr3")
+    __slots__ = ("check_io", "compute_flags", "flush", "flush_page", "invalidate")
 
     def __init__(self, library: ctypes.CDLL) -> None:
         def find(name: str, *arguments: Any) -> Any:
@@ -91,7 +91,6 @@ class Internals:
         self.flush = find("tlb_flush_x86_64", PTR)
         self.flush_page = find("tlb_flush_page_x86_64", PTR, U64)
         self.invalidate = find("tb_invalidate_phys_range_x86_64", PTR, U64, U64)
-        self.update_cr3 = find("cpu_x86_update_cr3_x86_64", PTR, U64)
         checks = [find(f"helper_check_io{width}_x86_64", PTR, U32) for width in "bwl"]
         self.check_io = None if None in checks else checks
         self.compute_flags = find("cpu_cc_compute_all_x86_64", PTR, INT)
@@ -100,7 +99,7 @@ class Internals:
 class MachineCode:
     """One executable page for hooks and one page for the cell they work on."""
 
-    __slots__ = ("_code", "_data", "_end", "address", "cell")
+    __slots__ = ("address", "cell", "code", "data", "end")
 
     def __init__(self) -> None:
         """Raises OSError or ValueError where this host has no such pages."""
@@ -109,15 +108,15 @@ class MachineCode:
             raise OSError("no machine code for this host")
         everything = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        self._code = mmap.mmap(-1, 4096, flags=flags, prot=everything)
-        self._data = mmap.mmap(-1, 4096, flags=flags)
-        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._data))
-        self.cell = memoryview(self._data).cast("q")
-        self._end = 0
+        self.code = mmap.mmap(-1, 4096, flags=flags, prot=everything)
+        self.data = mmap.mmap(-1, 4096, flags=flags)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.data))
+        self.cell = memoryview(self.data).cast("q")
+        self.end = 0
 
     def add(self, code: bytes) -> int:
         """Append a function; its address."""
-        start = self._end
-        self._code[start : start + len(code)] = code
-        self._end = start + len(code) + 15 & ~15
-        return ctypes.addressof(ctypes.c_char.from_buffer(self._code)) + start
+        start = self.end
+        self.code[start : start + len(code)] = code
+        self.end = start + len(code) + 15 & ~15
+        return ctypes.addressof(ctypes.c_char.from_buffer(self.code)) + start

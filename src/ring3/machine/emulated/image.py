@@ -40,37 +40,37 @@ LONG_CODE: Final = HF_CS32 | HF_SS32 | HF_CS64
 """hflags of 64-bit code."""
 
 # The head of the structure, as bytes; unchanged since QEMU 1.0.
-_EFLAGS: Final = 136
-_CC_DST: Final = 144
-_CC_SRC: Final = 152
-_CC_SRC2: Final = 160
-_CC_OP: Final = 168
-_DF: Final = 172
-_HFLAGS: Final = 176
-_SEGS: Final = 184
-_SEG_SIZE: Final = 24
-_CR: Final = _SEGS + 10 * _SEG_SIZE
+EFLAGS_AT: Final = 136
+CC_DST_AT: Final = 144
+CC_SRC_AT: Final = 152
+CC_SRC2_AT: Final = 160
+CC_OP_AT: Final = 168
+DF_AT: Final = 172
+HFLAGS_AT: Final = 176
+SEGS_AT: Final = 184
+SEG_SIZE: Final = 24
+CR_AT: Final = SEGS_AT + 10 * SEG_SIZE
 
-CS_AND_SS: Final = slice(_SEGS + _SEG_SIZE * CS, _SEGS + _SEG_SIZE * (SS + 1))
+CS_AND_SS: Final = slice(SEGS_AT + SEG_SIZE * CS, SEGS_AT + SEG_SIZE * (SS + 1))
 """The bytes of two neighbours that some transitions load together."""
-CS_ONLY: Final = slice(_SEGS + _SEG_SIZE * CS, _SEGS + _SEG_SIZE * (CS + 1))
+CS_ONLY: Final = slice(SEGS_AT + SEG_SIZE * CS, SEGS_AT + SEG_SIZE * (CS + 1))
 # Indices for the paths where a property costs too much: of 32-bit words ...
-HFLAGS: Final = _HFLAGS >> 2
-CS_SELECTOR: Final = (_SEGS + _SEG_SIZE * CS) >> 2
-SS_SELECTOR: Final = (_SEGS + _SEG_SIZE * SS) >> 2
-GDT_LIMIT: Final = (_SEGS + _SEG_SIZE * GDT + 16) >> 2
-IDT_LIMIT: Final = (_SEGS + _SEG_SIZE * IDT + 16) >> 2
-TR_LIMIT: Final = (_SEGS + _SEG_SIZE * TR + 16) >> 2
+HFLAGS: Final = HFLAGS_AT >> 2
+CS_SELECTOR: Final = (SEGS_AT + SEG_SIZE * CS) >> 2
+SS_SELECTOR: Final = (SEGS_AT + SEG_SIZE * SS) >> 2
+GDT_LIMIT: Final = (SEGS_AT + SEG_SIZE * GDT + 16) >> 2
+IDT_LIMIT: Final = (SEGS_AT + SEG_SIZE * IDT + 16) >> 2
+TR_LIMIT: Final = (SEGS_AT + SEG_SIZE * TR + 16) >> 2
 # ... and of 64-bit words.
-GDT_BASE: Final = (_SEGS + _SEG_SIZE * GDT + 8) >> 3
-IDT_BASE: Final = (_SEGS + _SEG_SIZE * IDT + 8) >> 3
-TR_BASE: Final = (_SEGS + _SEG_SIZE * TR + 8) >> 3
+GDT_BASE: Final = (SEGS_AT + SEG_SIZE * GDT + 8) >> 3
+IDT_BASE: Final = (SEGS_AT + SEG_SIZE * IDT + 8) >> 3
+TR_BASE: Final = (SEGS_AT + SEG_SIZE * TR + 8) >> 3
 CC_EFLAGS: Final = 1
 """cc_op: the flags are in cc_src as they stand, no operation is left to compute them from."""
 ALL: Final = 0xFFFFFFFFFFFFFFFF
 
 
-def _word(index: int, doc: str) -> property:
+def word_at(index: int, doc: str) -> property:
     def get(self: CpuImage) -> int:
         return self.q[index]
 
@@ -80,7 +80,7 @@ def _word(index: int, doc: str) -> property:
     return property(get, put, doc=doc)
 
 
-def _msr(name: str, doc: str) -> property:
+def msr(name: str, doc: str) -> property:
     def get(self: CpuImage) -> int:
         value: int = self.q[getattr(self.at, name)]
         return value
@@ -91,15 +91,15 @@ def _msr(name: str, doc: str) -> property:
     return property(get, put, doc=doc)
 
 
-def _selector(index: int, doc: str) -> property:
+def selector_of(index: int, doc: str) -> property:
     def get(self: CpuImage) -> int:
-        return self.d[(_SEGS + _SEG_SIZE * index) >> 2]
+        return self.d[(SEGS_AT + SEG_SIZE * index) >> 2]
 
     return property(get, doc=doc)
 
 
-def _base(index: int, doc: str) -> property:
-    return _word((_SEGS + _SEG_SIZE * index + 8) >> 3, doc)
+def base_of(index: int, doc: str) -> property:
+    return word_at((SEGS_AT + SEG_SIZE * index + 8) >> 3, doc)
 
 
 class CpuImage:
@@ -115,46 +115,48 @@ class CpuImage:
         self.q = whole.cast("Q")
         self.d = whole.cast("I")
 
-    rax = _word(RAX, "")
-    rcx = _word(RCX, "")
-    rdx = _word(RDX, "")
-    rbx = _word(RBX, "")
-    rsp = _word(RSP, "")
-    rbp = _word(RBP, "")
-    rsi = _word(RSI, "")
-    rdi = _word(RDI, "")
-    r8 = _word(R8, "")
-    r9 = _word(R9, "")
-    r10 = _word(R10, "")
-    r11 = _word(R11, "")
-    r12 = _word(R12, "")
-    r13 = _word(R13, "")
-    r14 = _word(R14, "")
-    r15 = _word(R15, "")
-    rip = _word(RIP, "")
-    es = _selector(ES, "")
-    cs = _selector(CS, "")
-    ss = _selector(SS, "")
-    ds = _selector(DS, "")
-    fs = _selector(FS, "")
-    gs = _selector(GS, "")
-    fs_base = _base(FS, "FS base; in 64-bit mode the same as MSR FS_BASE.")
-    gs_base = _base(GS, "GS base as it stands: the kernel's own in ring 0 after SWAPGS.")
-    gdt_base = _base(GDT, "")
-    idt_base = _base(IDT, "")
-    tr_base = _base(TR, "")
-    cr0 = _word(_CR >> 3, "")
-    cr2 = _word((_CR >> 3) + 2, "The address of the last page fault.")
-    cr3 = _word((_CR >> 3) + 3, "Physical address of the top table. Use Engine.set_cr3 to load.")
-    cr4 = _word((_CR >> 3) + 4, "")
-    star = _msr("star", "")
-    lstar = _msr("lstar", "")
-    cstar = _msr("cstar", "")
-    sfmask = _msr("sfmask", "")
-    efer = _msr("efer", "")
-    kernel_gs_base = _msr("kernel_gs_base", "What SWAPGS exchanges with the GS base.")
-    sysenter_esp = _msr("sysenter_esp", "")
-    sysenter_eip = _msr("sysenter_eip", "")
+    rax = word_at(RAX, "")
+    rcx = word_at(RCX, "")
+    rdx = word_at(RDX, "")
+    rbx = word_at(RBX, "")
+    rsp = word_at(RSP, "")
+    rbp = word_at(RBP, "")
+    rsi = word_at(RSI, "")
+    rdi = word_at(RDI, "")
+    r8 = word_at(R8, "")
+    r9 = word_at(R9, "")
+    r10 = word_at(R10, "")
+    r11 = word_at(R11, "")
+    r12 = word_at(R12, "")
+    r13 = word_at(R13, "")
+    r14 = word_at(R14, "")
+    r15 = word_at(R15, "")
+    rip = word_at(RIP, "")
+    es = selector_of(ES, "")
+    cs = selector_of(CS, "")
+    ss = selector_of(SS, "")
+    ds = selector_of(DS, "")
+    fs = selector_of(FS, "")
+    gs = selector_of(GS, "")
+    fs_base = base_of(FS, "FS base; in 64-bit mode the same as MSR FS_BASE.")
+    gs_base = base_of(GS, "GS base as it stands: the kernel's own in ring 0 after SWAPGS.")
+    gdt_base = base_of(GDT, "")
+    idt_base = base_of(IDT, "")
+    tr_base = base_of(TR, "")
+    cr0 = word_at(CR_AT >> 3, "")
+    cr2 = word_at((CR_AT >> 3) + 2, "The address of the last page fault.")
+    cr3 = word_at(
+        (CR_AT >> 3) + 3, "Physical address of the top table. Use Engine.set_cr3 to load."
+    )
+    cr4 = word_at((CR_AT >> 3) + 4, "")
+    star = msr("star", "")
+    lstar = msr("lstar", "")
+    cstar = msr("cstar", "")
+    sfmask = msr("sfmask", "")
+    efer = msr("efer", "")
+    kernel_gs_base = msr("kernel_gs_base", "What SWAPGS exchanges with the GS base.")
+    sysenter_esp = msr("sysenter_esp", "")
+    sysenter_eip = msr("sysenter_eip", "")
 
     @property
     def sysenter_cs(self) -> int:
@@ -166,72 +168,74 @@ class CpuImage:
 
     @property
     def cpl(self) -> int:
-        return self.d[_HFLAGS >> 2] & HF_CPL
+        return self.d[HFLAGS_AT >> 2] & HF_CPL
 
     @property
     def hflags(self) -> int:
-        return self.d[_HFLAGS >> 2]
+        return self.d[HFLAGS_AT >> 2]
 
     @hflags.setter
     def hflags(self, value: int) -> None:
-        self.d[_HFLAGS >> 2] = value
+        self.d[HFLAGS_AT >> 2] = value
 
     @property
     def long_code(self) -> bool:
         """In 64-bit mode (CS.L), not in compatibility mode."""
-        return bool(self.d[_HFLAGS >> 2] & HF_CS64)
+        return bool(self.d[HFLAGS_AT >> 2] & HF_CS64)
 
     @property
     def user_gs_base(self) -> int:
         """User code's GS base, wherever SWAPGS has put it."""
-        return self.q[self._user_gs()]
+        return self.q[self.user_gs_place()]
 
     @user_gs_base.setter
     def user_gs_base(self, value: int) -> None:
-        self.q[self._user_gs()] = value
+        self.q[self.user_gs_place()] = value
 
-    def _user_gs(self) -> int:
-        if self.d[_HFLAGS >> 2] & HF_CPL:
-            return (_SEGS + _SEG_SIZE * GS + 8) >> 3
+    def user_gs_place(self) -> int:
+        if self.d[HFLAGS_AT >> 2] & HF_CPL:
+            return (SEGS_AT + SEG_SIZE * GS + 8) >> 3
         return self.at.kernel_gs_base
 
     @property
     def rflags(self) -> int:
         d = self.d
-        operation = d[_CC_OP >> 2]
+        operation = d[CC_OP_AT >> 2]
         q = self.q
-        rest = q[_EFLAGS >> 3] & ~(ARITHMETIC | DF)
-        if d[_DF >> 2] == 0xFFFFFFFF:
+        rest = q[EFLAGS_AT >> 3] & ~(ARITHMETIC | DF)
+        if d[DF_AT >> 2] == 0xFFFFFFFF:
             rest |= DF
         if operation == CC_EFLAGS:
-            return rest | q[_CC_SRC >> 3] & ARITHMETIC | 2
-        return rest | 2 | compute(operation, q[_CC_DST >> 3], q[_CC_SRC >> 3], q[_CC_SRC2 >> 3])
+            return rest | q[CC_SRC_AT >> 3] & ARITHMETIC | 2
+        return (
+            rest | 2 | compute(operation, q[CC_DST_AT >> 3], q[CC_SRC_AT >> 3], q[CC_SRC2_AT >> 3])
+        )
 
     @rflags.setter
     def rflags(self, value: int) -> None:
         q = self.q
-        q[_EFLAGS >> 3] = value & ~(ARITHMETIC | DF) | 2
-        q[_CC_SRC >> 3] = value & ARITHMETIC
-        self.d[_CC_OP >> 2] = CC_EFLAGS
-        self.d[_DF >> 2] = 0xFFFFFFFF if value & DF else 1
+        q[EFLAGS_AT >> 3] = value & ~(ARITHMETIC | DF) | 2
+        q[CC_SRC_AT >> 3] = value & ARITHMETIC
+        self.d[CC_OP_AT >> 2] = CC_EFLAGS
+        self.d[DF_AT >> 2] = 0xFFFFFFFF if value & DF else 1
 
     @property
     def interrupts_enabled(self) -> bool:
         """IF alone; ``Engine.can_interrupt`` also minds the shadow of STI."""
-        return bool(self.q[_EFLAGS >> 3] & IF)
+        return bool(self.q[EFLAGS_AT >> 3] & IF)
 
     def segment(self, index: int) -> tuple[int, int, int, int]:
         """(selector, base, limit, flags) of segment register *index*, as cached by the CPU.
 
         The flags are the descriptor's second doubleword.
         """
-        place = (_SEGS + _SEG_SIZE * index) >> 2
+        place = (SEGS_AT + SEG_SIZE * index) >> 2
         d = self.d
         return d[place], self.q[(place >> 1) + 1], d[place + 4], d[place + 5]
 
     def set_segment(self, index: int, selector: int, base: int, limit: int, flags: int) -> None:
         """Load the visible and the hidden part of a segment register."""
-        place = (_SEGS + _SEG_SIZE * index) >> 2
+        place = (SEGS_AT + SEG_SIZE * index) >> 2
         d = self.d
         d[place] = selector
         self.q[(place >> 1) + 1] = base

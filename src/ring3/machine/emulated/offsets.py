@@ -80,14 +80,14 @@ class Offsets:
             raise UnknownLayout("SYSENTER_CS does not lie before SYSENTER_ESP")
         self.sysenter_cs = before // 4
         msr_write(MSR_SYSENTER_CS, 0)
-        self.efer = self._find_efer(save, msr_write)
+        self.efer = self.find_efer(save, msr_write)
         mark = 0x123456789ABCDEF05A5AA5A5C3C33C3C
         xmm_write(mark)
         self.xmm = the_place(save(), mark.to_bytes(16, "little"), 8, "XMM0")
         xmm_write(0)
         self.error_code = self.old_exception = 0
 
-    def _find_efer(self, save: Callable[[], bytes], msr_write: Callable[[int, int], None]) -> int:
+    def find_efer(self, save: Callable[[], bytes], msr_write: Callable[[int, int], None]) -> int:
         """The word in which the system call enable bit comes and goes."""
         msr_write(MSR_EFER, EFER_LME_LMA)
         without = save()

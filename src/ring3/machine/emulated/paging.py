@@ -32,8 +32,6 @@ FRAME: Final = 0x000FFFFFFFFFF000
 
 LEAF_SHIFT: Final = 21
 """Address bits below those that choose the leaf table."""
-SPAN: Final = 1 << LEAF_SHIFT
-"""Bytes that one leaf table maps."""
 EMPTY: Final = bytes(PAGE)
 LEVELS: Final = ((4, 39), (3, 30), (2, 21), (1, 12))
 

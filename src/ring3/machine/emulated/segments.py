@@ -21,7 +21,7 @@ CPU_NODE_FLAGS: Final = 0x0040F500
 """Read-only data of DPL 3, its limit 0: CPU 0 of node 0."""
 FLAT_LIMIT: Final = 0xFFFFFFFF
 
-_FLAT: Final = {
+FLAT: Final = {
     at.KERNEL_CS >> 3: KERNEL_CS_FLAGS,
     at.KERNEL_DS >> 3: KERNEL_DS_FLAGS,
     at.USER32_CS >> 3: USER32_CS_FLAGS,
@@ -44,7 +44,7 @@ TRAP_GATE: Final = 15
 def write_gdt(ram: memoryview, call_gate_entry: int) -> None:
     """Fill the GDT: flat segments, the TSS, empty TLS slots, the call gate to *call_gate_entry*."""
     entries = [0] * at.GDT_ENTRIES
-    for index, flags in _FLAT.items():
+    for index, flags in FLAT.items():
         entries[index] = flags << 32 | 0xFFFF
     entries[at.CPU_NODE >> 3] = CPU_NODE_FLAGS << 32
     base = at.DIRECT_MAP + at.TSS_PA

@@ -29,8 +29,8 @@ WATCHED: Final = {
     )
 }
 """Address of an instruction -> kind. At entry_call_gate the transition is over, else to come."""
-_SYSRET_FLAGS: Final = 0x3C7FD7
-_LOW32: Final = 0xFFFFFFFF
+SYSRET_FLAGS: Final = 0x3C7FD7
+LOW32: Final = 0xFFFFFFFF
 
 Registers = dict[str, int]
 Words = list[tuple[str, int, int]]
@@ -39,10 +39,10 @@ Words = list[tuple[str, int, int]]
 class Watch:
     """Turns the arrival at a watched instruction into a call of the probe."""
 
-    __slots__ = ("_model",)
+    __slots__ = ("model",)
 
     def __init__(self, model: Transitions) -> None:
-        self._model = model
+        self.model = model
 
     def install(self, hook_at: Callable[[int, Callable[..., None]], None]) -> None:
         """Put a hook on each watched address."""
@@ -51,31 +51,31 @@ class Watch:
 
     def arrived(self, _uc: int, address: int, _size: int, _user: int) -> None:
         """The processor is about to execute the instruction at *address*."""
-        probe = self._model.probe
+        probe = self.model.probe
         if probe is None:
             return
         kind = WATCHED[address]
-        now = self._model.cpu.registers()
+        now = self.model.cpu.registers()
         if kind == "call_gate":
-            self._entered_by_gate(now)
+            self.entered_by_gate(now)
             return
-        after, reads = getattr(self, "_" + kind)(now)
+        after, reads = getattr(self, "by_" + kind)(now)
         probe("return", {"kind": kind, "before": now, "after": now | after, "reads": reads})
 
-    def _word(self, address: int) -> int:
-        place = self._model.memory.physical(address, False)
-        return int.from_bytes(self._model.memory.ram[place : place + 8], "little")
+    def word(self, address: int) -> int:
+        place = self.model.memory.physical(address, False)
+        return int.from_bytes(self.model.memory.ram[place : place + 8], "little")
 
-    def _entered_by_gate(self, now: Registers) -> None:
+    def entered_by_gate(self, now: Registers) -> None:
         """CALL, "64-BIT CALL GATE": the frame holds RIP, CS, RSP, SS of the caller."""
         rsp = now["rsp"]
-        rip, cs, old_rsp, ss = (self._word(rsp + 8 * i) for i in range(4))
-        gdt = self._model.cpu.gdt_base + (at.CALL_GATE & ~7)
-        tss = self._model.cpu.segment(TR)[1] + 4
-        low, high = self._word(gdt), self._word(gdt + 8)
-        offset = low & 0xFFFF | low >> 48 << 16 | (high & _LOW32) << 32
-        assert self._model.probe is not None
-        self._model.probe(
+        rip, cs, old_rsp, ss = (self.word(rsp + 8 * i) for i in range(4))
+        gdt = self.model.cpu.gdt_base + (at.CALL_GATE & ~7)
+        tss = self.model.cpu.segment(TR)[1] + 4
+        low, high = self.word(gdt), self.word(gdt + 8)
+        offset = low & 0xFFFF | low >> 48 << 16 | (high & LOW32) << 32
+        assert self.model.probe is not None
+        self.model.probe(
             "entry",
             {
                 "kind": "call_gate",
@@ -83,42 +83,42 @@ class Watch:
                 "error": None,
                 "before": now | {"rip": rip, "cs": cs, "rsp": old_rsp, "ss": ss, "cpl": cs & 3},
                 "after": now,
-                "reads": [("GDT", gdt, offset), ("TSS.RSP0", tss, self._word(tss))],
-                "writes": [(rsp + 8 * i, self._word(rsp + 8 * i)) for i in range(3, -1, -1)],
+                "reads": [("GDT", gdt, offset), ("TSS.RSP0", tss, self.word(tss))],
+                "writes": [(rsp + 8 * i, self.word(rsp + 8 * i)) for i in range(3, -1, -1)],
             },
         )
 
-    def _sysret(self, now: Registers) -> tuple[Registers, Words]:
-        base = self._model.cpu.star >> 48
+    def by_sysret(self, now: Registers) -> tuple[Registers, Words]:
+        base = self.model.cpu.star >> 48
         after = {
             "rip": now["rcx"],
-            "rflags": now["r11"] & _SYSRET_FLAGS | 2,
+            "rflags": now["r11"] & SYSRET_FLAGS | 2,
             "cs": base + 16 | 3,
             "ss": base + 8 | 3,
             "cpl": 3,
         }
-        return after, [("star", 0, self._model.cpu.star)]
+        return after, [("star", 0, self.model.cpu.star)]
 
-    def _sysexit(self, now: Registers) -> tuple[Registers, Words]:
-        base = self._model.cpu.sysenter_cs
+    def by_sysexit(self, now: Registers) -> tuple[Registers, Words]:
+        base = self.model.cpu.sysenter_cs
         after = {
-            "rip": now["rdx"] & _LOW32,
-            "rsp": now["rcx"] & _LOW32,
+            "rip": now["rdx"] & LOW32,
+            "rsp": now["rcx"] & LOW32,
             "cs": base + 16 | 3,
             "ss": base + 24 | 3,
             "cpl": 3,
         }
         return after, [("sysenter_cs", 0, base)]
 
-    def _popped(self, now: Registers, names: tuple[str, ...]) -> tuple[Registers, Words]:
+    def popped(self, now: Registers, names: tuple[str, ...]) -> tuple[Registers, Words]:
         rsp = now["rsp"]
-        reads = [(name, rsp + 8 * i, self._word(rsp + 8 * i)) for i, name in enumerate(names)]
+        reads = [(name, rsp + 8 * i, self.word(rsp + 8 * i)) for i, name in enumerate(names)]
         after = {name: value for name, _, value in reads}
         after["cpl"] = after["cs"] & 3
         return after, reads
 
-    def _iret(self, now: Registers) -> tuple[Registers, Words]:
-        return self._popped(now, ("rip", "cs", "rflags", "rsp", "ss"))
+    def by_iret(self, now: Registers) -> tuple[Registers, Words]:
+        return self.popped(now, ("rip", "cs", "rflags", "rsp", "ss"))
 
-    def _retf(self, now: Registers) -> tuple[Registers, Words]:
-        return self._popped(now, ("rip", "cs", "rsp", "ss"))
+    def by_retf(self, now: Registers) -> tuple[Registers, Words]:
+        return self.popped(now, ("rip", "cs", "rsp", "ss"))
