@@ -46,7 +46,7 @@ from ring3.abi.syscalls_x86_64 import NUMBERS as NUMBERS_64
 from ring3.machine.emulated import areas as a
 from ring3.machine.emulated import locking
 from ring3.machine.emulated.fault import EXHAUSTED
-from ring3.machine.emulated.layout import PAGE
+from ring3.machine.emulated.layout import PAGE, WORD
 from ring3.machine.emulated.mapping import touch
 from ring3.machine.emulated.paging import GUARD, KEPT, P
 from ring3.machine.emulated.placement import capable, page_up
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from ring3.machine.emulated.areas import Vma
     from ring3.machine.emulated.space import EmulatedSpace
 
-WORD = (1 << 64) - 1
 ADVICE_FLAGS = {
     MADV_NORMAL: (0, a.RANDOM | a.SEQUENTIAL),
     MADV_RANDOM: (a.RANDOM, a.SEQUENTIAL),

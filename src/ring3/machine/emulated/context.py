@@ -6,13 +6,12 @@ import struct
 
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.machine.base import Registers
-from ring3.machine.emulated.layout import PT_REGS, PT_REGS_SIZE
+from ring3.machine.emulated.layout import PT_REGS, PT_REGS_SIZE, WORD
 
 if TYPE_CHECKING:
     from ring3.machine.emulated.thread import EmulatedVehicle
 
 FRAME = struct.Struct("<21Q")
-WORD = (1 << 64) - 1
 INDEX = {name: i for i, name in enumerate(PT_REGS)}
 FX_SIZE = 512
 MXCSR_AT = 24

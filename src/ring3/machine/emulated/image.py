@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ring3.abi.hints import TYPE_CHECKING, Final
 from ring3.machine.emulated.arithmetic_flags import compute
+from ring3.machine.emulated.layout import WORD
 
 if TYPE_CHECKING:
     from ring3.machine.emulated.offsets import Offsets
@@ -67,7 +68,6 @@ IDT_BASE: Final = (SEGS_AT + SEG_SIZE * IDT + 8) >> 3
 TR_BASE: Final = (SEGS_AT + SEG_SIZE * TR + 8) >> 3
 CC_EFLAGS: Final = 1
 """cc_op: the flags are in cc_src as they stand, no operation is left to compute them from."""
-ALL: Final = 0xFFFFFFFFFFFFFFFF
 
 
 def word_at(index: int, doc: str) -> property:
@@ -75,7 +75,7 @@ def word_at(index: int, doc: str) -> property:
         return self.q[index]
 
     def put(self: CpuImage, value: int) -> None:
-        self.q[index] = value & ALL
+        self.q[index] = value & WORD
 
     return property(get, put, doc=doc)
 
@@ -86,7 +86,7 @@ def msr(name: str, doc: str) -> property:
         return value
 
     def put(self: CpuImage, value: int) -> None:
-        self.q[getattr(self.at, name)] = value & ALL
+        self.q[getattr(self.at, name)] = value & WORD
 
     return property(get, put, doc=doc)
 

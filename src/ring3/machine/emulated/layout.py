@@ -8,6 +8,8 @@ from __future__ import annotations
 from ring3.abi.hints import Final
 
 PAGE: Final = 4096
+WORD: Final = (1 << 64) - 1
+"""All bits of a register."""
 RAM_SIZE: Final = 1 << 30
 """Default size of RAM, in bytes. The host gives it page by page, as it is touched."""
 

@@ -11,14 +11,13 @@ from ring3.abi.mman import MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT
 from ring3.abi.resource import RLIMIT_MEMLOCK
 from ring3.machine.emulated.areas import LOCKED, LOCKONFAULT
 from ring3.machine.emulated.fault import EXHAUSTED
-from ring3.machine.emulated.layout import PAGE
+from ring3.machine.emulated.layout import PAGE, WORD
 from ring3.machine.emulated.mapping import populate
 from ring3.machine.emulated.placement import capable, may_lock, page_up
 
 if TYPE_CHECKING:
     from ring3.machine.emulated.space import EmulatedSpace
 
-WORD = (1 << 64) - 1
 BOTH = LOCKED | LOCKONFAULT
 
 

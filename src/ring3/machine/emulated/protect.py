@@ -16,15 +16,13 @@ from ring3.machine.emulated.areas import (
     Vma,
 )
 from ring3.machine.emulated.frames import SHIFT
-from ring3.machine.emulated.layout import PAGE
+from ring3.machine.emulated.layout import PAGE, WORD
 from ring3.machine.emulated.mapping import populate, wants_pages
 from ring3.machine.emulated.paging import FRAME, GUARD, KEPT, NX, A, D, P, U, W, restricted
 from ring3.machine.emulated.placement import check_commit, check_room, is_data, page_up
 
 if TYPE_CHECKING:
     from ring3.machine.emulated.space import EmulatedSpace
-
-WORD = (1 << 64) - 1
 
 
 def protect(space: EmulatedSpace, vehicle: Any, addr: int, length: int, prot: int) -> int:

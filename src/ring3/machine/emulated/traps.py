@@ -20,6 +20,7 @@ from ring3.machine.emulated.layout import (
     PORT_IRQ,
     PORT_SYSCALL,
     PORT_SYSENTER,
+    WORD,
 )
 from ring3.machine.emulated.routines import ROUTINES
 from ring3.machine.emulated.running import Runner
@@ -41,7 +42,6 @@ ARGS_64 = tuple(INDEX[n] for n in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
 ARGS_32 = tuple(INDEX[n] for n in ("rbx", "rcx", "rdx", "rsi", "rdi", "rbp"))
 CALL_PORTS: Final = frozenset((PORT_SYSCALL, PORT_SYSENTER, PORT_INT80, PORT_CALL_GATE))
 FRAME_WORDS: Final = FRAME.size // 8
-WORD: Final = (1 << 64) - 1
 MASK32: Final = 0xFFFFFFFF
 
 
