@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
 BEFORE, AFTER = 8, 5
 """Instructions shown on each side."""
-FARTHEST = 160
-"""Bytes before the trap that are shown at most."""
 USER32_CS = 0x23
 NEEDS_CAPSTONE = "Disassembly needs capstone: pip install 'ring3[explain]'."
 ENTRIES = {

@@ -19,8 +19,8 @@ CPU_MODEL_BROADWELL: Final = 20
 REG_CR0, REG_CR3, REG_CR4, REG_XMM0 = 50, 53, 54, 122
 REG_IDTR, REG_GDTR, REG_TR, REG_MSR, REG_EFLAGS = 242, 243, 245, 248, 25
 CTL_USE_EXITS, CTL_CPU_MODEL, CTL_TB_FLUSH, CTL_TLB_FLUSH = 4, 7, 10, 11
-_CTL_WRITE: Final = 1 << 30
-_NAMES: Final = {"darwin": "libunicorn.2.dylib", "win32": "unicorn.dll"}
+CTL_WRITE: Final = 1 << 30
+NAMES: Final = {"darwin": "libunicorn.2.dylib", "win32": "unicorn.dll"}
 
 
 class UnicornError(Exception):
@@ -29,10 +29,10 @@ class UnicornError(Exception):
 
 def load() -> ctypes.CDLL:
     """The library of the installed ``unicorn`` package; ImportError says how to get it."""
-    path = _package()
+    path = package_path()
     if path is None:
         raise ImportError("the emulated machine needs Unicorn: pip install 'ring3[emulated]'")
-    name = _NAMES.get(sys.platform, "libunicorn.so.2")
+    name = NAMES.get(sys.platform, "libunicorn.so.2")
     candidate = os.path.join(path, "lib", name)
     if os.path.exists(candidate):
         return ctypes.CDLL(candidate)
@@ -43,7 +43,7 @@ def load() -> ctypes.CDLL:
     return library
 
 
-def _package() -> str | None:
+def package_path() -> str | None:
     """The folder of the ``unicorn`` package, without running it."""
     if "unicorn" in sys.modules and sys.modules["unicorn"] is None:
         return None
@@ -76,15 +76,15 @@ class Unicorn:
     """One x86-64 processor: handle and the calls that are needed."""
 
     def __init__(self) -> None:
-        self._closed = False
+        self.closed = False
         self.library: Any = load()
         handle = ctypes.c_void_p()
-        self._must(self.library.uc_open(ARCH_X86, MODE_64, ctypes.byref(handle)), "uc_open")
+        self.must(self.library.uc_open(ARCH_X86, MODE_64, ctypes.byref(handle)), "uc_open")
         self.handle = ctypes.c_void_p(handle.value)
-        self._context = ctypes.c_void_p()
-        self._control(CTL_CPU_MODEL, ctypes.c_int(CPU_MODEL_BROADWELL))
+        self.context_handle = ctypes.c_void_p()
+        self.control(CTL_CPU_MODEL, ctypes.c_int(CPU_MODEL_BROADWELL))
         # No address ends a run; "until" would be one.
-        self._control(CTL_USE_EXITS, ctypes.c_int(1))
+        self.control(CTL_USE_EXITS, ctypes.c_int(1))
         start = self.library.uc_emu_start
         start.argtypes = (
             ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_size_t,
@@ -94,24 +94,24 @@ class Unicorn:
     def __del__(self) -> None:
         if sys.is_finalizing():
             return  # the process's memory goes anyway
-        if not self._closed and self.__dict__.get("handle"):
-            self._closed = True
-            if self._context:
-                self.library.uc_context_free(self._context)
+        if not self.closed and self.__dict__.get("handle"):
+            self.closed = True
+            if self.context_handle:
+                self.library.uc_context_free(self.context_handle)
             self.library.uc_close(self.handle)
 
-    def _must(self, status: int, what: str) -> None:
+    def must(self, status: int, what: str) -> None:
         if status:
             raise UnicornError(f"{what}: {status}")
 
-    def _control(self, number: int, *values: Any) -> None:
-        code = ctypes.c_uint(number | len(values) << 26 | _CTL_WRITE)
+    def control(self, number: int, *values: Any) -> None:
+        code = ctypes.c_uint(number | len(values) << 26 | CTL_WRITE)
         status = self.library["uc_ctl"](self.handle, code, *variadic(2, *values))
-        self._must(status, f"uc_ctl {number}")
+        self.must(status, f"uc_ctl {number}")
 
     def map_ram(self, address: int, size: int) -> None:
         """Make *size* bytes of ours at *address* the RAM at physical 0."""
-        self._must(
+        self.must(
             self.library.uc_mem_map_ptr(
                 self.handle,
                 ctypes.c_uint64(0),
@@ -128,42 +128,42 @@ class Unicorn:
         size.restype = ctypes.c_size_t
         whole = size(self.handle)
         allocate = self.library.uc_context_alloc
-        self._must(allocate(self.handle, ctypes.byref(self._context)), "uc_context_alloc")
-        assert self._context.value is not None
-        length = ctypes.c_size_t.from_address(self._context.value).value
-        return self._context.value, self._context.value + whole - length, length
+        self.must(allocate(self.handle, ctypes.byref(self.context_handle)), "uc_context_alloc")
+        assert self.context_handle.value is not None
+        length = ctypes.c_size_t.from_address(self.context_handle.value).value
+        return self.context_handle.value, self.context_handle.value + whole - length, length
 
     def reg_write(self, register: int, value: int) -> None:
-        self._write(register, ctypes.c_uint64(value))
+        self.write(register, ctypes.c_uint64(value))
 
     def reg_read(self, register: int) -> int:
         out = ctypes.c_uint64()
         read = self.library.uc_reg_read
-        self._must(read(self.handle, register, ctypes.byref(out)), "uc_reg_read")
+        self.must(read(self.handle, register, ctypes.byref(out)), "uc_reg_read")
         return out.value
 
     def segment_write(
         self, register: int, selector: int, base: int, limit: int, flags: int
     ) -> None:
-        self._write(register, Segment(selector, base, limit, flags))
+        self.write(register, Segment(selector, base, limit, flags))
 
     def xmm_write(self, value: int) -> None:
         """Set XMM0."""
-        self._write(REG_XMM0, (ctypes.c_uint64 * 2)(value & (1 << 64) - 1, value >> 64))
+        self.write(REG_XMM0, (ctypes.c_uint64 * 2)(value & (1 << 64) - 1, value >> 64))
 
     def msr_write(self, number: int, value: int) -> None:
-        self._write(REG_MSR, Msr(number, value))
+        self.write(REG_MSR, Msr(number, value))
 
     def msr_read(self, number: int) -> int:
         out = Msr(number, 0)
         read = self.library.uc_reg_read
-        self._must(read(self.handle, REG_MSR, ctypes.byref(out)), "uc_reg_read")
+        self.must(read(self.handle, REG_MSR, ctypes.byref(out)), "uc_reg_read")
         value: int = out.value
         return value
 
-    def _write(self, register: int, value: Any) -> None:
+    def write(self, register: int, value: Any) -> None:
         write = self.library.uc_reg_write
-        self._must(write(self.handle, register, ctypes.byref(value)), f"uc_reg_write {register}")
+        self.must(write(self.handle, register, ctypes.byref(value)), f"uc_reg_write {register}")
 
     def hook_add(
         self, kind: int, function: int, user: int, insn: int | None = None, only: int = 0
@@ -175,18 +175,18 @@ class Unicorn:
             self.handle, ctypes.byref(handle), ctypes.c_int(kind), ctypes.c_void_p(function),
             ctypes.c_void_p(user), ctypes.c_uint64(only or 1), ctypes.c_uint64(only), *extra,
         )  # fmt: skip
-        self._must(status, f"uc_hook_add {kind} {insn}")
+        self.must(status, f"uc_hook_add {kind} {insn}")
         return handle.value
 
     def hook_del(self, handle: int) -> None:
-        self._must(self.library.uc_hook_del(self.handle, ctypes.c_size_t(handle)), "uc_hook_del")
+        self.must(self.library.uc_hook_del(self.handle, ctypes.c_size_t(handle)), "uc_hook_del")
 
     def flush_code(self) -> None:
         """Drop all translated code."""
-        self._control(CTL_TB_FLUSH)
+        self.control(CTL_TB_FLUSH)
 
     def flush_tlb(self) -> None:
-        self._control(CTL_TLB_FLUSH)
+        self.control(CTL_TLB_FLUSH)
 
 
 def variadic(fixed: int, *values: Any) -> tuple[Any, ...]:

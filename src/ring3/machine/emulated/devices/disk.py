@@ -117,40 +117,40 @@ class Disk:
         if not self.in_flight:
             self.busy_since = request.began_ns
         self.queue.append(request)
-        self._next()
+        self.next_request()
 
-    def _next(self) -> None:
+    def next_request(self) -> None:
         if self.current is None and self.status is None and self.queue:
             self.current = self.queue.popleft()
             self.region = 0
             first = self.current.regions[0][1] if self.current.regions else 0
-            self.schedule.after(ACCESS_NS + first * BYTE_NS, self._transfer)
+            self.schedule.after(ACCESS_NS + first * BYTE_NS, self.transfer)
 
     # --- the drive's side ------------------------------------------------------------------------
-    def _transfer(self) -> None:
+    def transfer(self) -> None:
         """One region of the current request; the last one ends it."""
         request = self.current
         assert request is not None, "the drive works at nothing"
         if request.operation == FLUSH:
-            self._flush(request)
-        elif not self._fits(request):
+            self.flush(request)
+        elif not self.fits(request):
             request.error = "beyond the end of the medium"
         elif request.operation == WRITE and not self.writable:
             request.error = "write protected"
         elif self.region < len(request.regions):
-            self._move(request, *request.regions[self.region])
+            self.move(request, *request.regions[self.region])
             self.region += 1
             if not request.error and self.region < len(request.regions):
-                self.schedule.after(request.regions[self.region][1] * BYTE_NS, self._transfer)
+                self.schedule.after(request.regions[self.region][1] * BYTE_NS, self.transfer)
                 return
         self.current, self.status = None, request
         self.controller.request(IRQ_DISK, f"{self.name}: done")
 
-    def _fits(self, request: Request) -> bool:
+    def fits(self, request: Request) -> bool:
         size = sum(length for _address, length in request.regions)
         return size % SECTOR == 0 and request.sector + size // SECTOR <= self.sectors
 
-    def _move(self, request: Request, address: int, length: int) -> None:
+    def move(self, request: Request, address: int, length: int) -> None:
         offset = request.sector * SECTOR + request.moved
         try:
             if request.operation == WRITE:
@@ -168,7 +168,7 @@ class Disk:
             return
         request.moved += length
 
-    def _flush(self, request: Request) -> None:
+    def flush(self, request: Request) -> None:
         try:
             self.backing.flush()
         except OSError as failed:
@@ -187,7 +187,7 @@ class Disk:
         self.spent_ns[operation] += now - request.began_ns
         if not self.in_flight:
             self.busy_ns += now - self.busy_since
-        self._next()
+        self.next_request()
         self.softirqs.raise_softirq(BLOCK)
 
     def bottom_half(self) -> None:

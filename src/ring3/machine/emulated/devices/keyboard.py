@@ -61,14 +61,14 @@ class Keyboard:
         if data:
             self.log.append((self.schedule.now(), bytes(data)))
             self.wire += data
-            self._move()
+            self.move()
 
     def hang_up(self) -> None:
         """There will be no more input."""
         if not self.finished:
             self.log.append((self.schedule.now(), HANG_UP))
             self.finished = True
-            self._move()
+            self.move()
 
     def replay(self, log: Sequence[tuple[int, bytes | None]]) -> None:
         """Have the input of an earlier run arrive as it did then."""
@@ -78,12 +78,12 @@ class Keyboard:
             else:
                 self.schedule.at(at_ns, lambda typed=data: self.feed(typed))  # type: ignore[misc]
 
-    def _move(self) -> None:
+    def move(self) -> None:
         if not self.moving:
             self.moving = True
-            self.schedule.after(BATCH_NS, self._arrive)
+            self.schedule.after(BATCH_NS, self.arrive)
 
-    def _arrive(self) -> None:
+    def arrive(self) -> None:
         """A batch comes over the wire. The wire stands still while the FIFO is full."""
         self.moving = False
         room = FIFO - len(self.fifo)
@@ -97,7 +97,7 @@ class Keyboard:
         self.buffer += self.fifo
         self.fifo.clear()
         if self.wire:
-            self._move()
+            self.move()
         self.softirqs.schedule_tasklet(self.bottom_half)
 
     def bottom_half(self) -> None:

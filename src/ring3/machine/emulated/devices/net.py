@@ -129,9 +129,9 @@ class NetworkDevice:
         if not 0 < len(frame) <= (ENTRIES - 1) * PAGE:
             raise ValueError(f"a frame cannot have {len(frame)} bytes")
         self.backlog.append(frame)
-        self._fill()
+        self.fill()
 
-    def _fill(self) -> None:
+    def fill(self) -> None:
         """Move frames from the backlog into the transmit ring while they fit."""
         ring = self.tx
         while self.backlog:
@@ -147,16 +147,16 @@ class NetworkDevice:
                 last = EOP_TX if at + PAGE >= len(frame) else 0
                 ring.write(ring.tail, buffer, len(part), last, 0)
                 ring.tail = (ring.tail + 1) % ENTRIES
-        self._start()
+        self.start()
 
     # --- the device ------------------------------------------------------------------------------
-    def _start(self) -> None:
+    def start(self) -> None:
         """Take up transmission, unless it is under way, or frames wait at the far end."""
         if not self.sending and not self.in_flight and self.tx.owned():
             self.sending = True
-            self.schedule.after(self.wire_ns, self._transmit)
+            self.schedule.after(self.wire_ns, self.transmit)
 
-    def _transmit(self) -> None:
+    def transmit(self) -> None:
         """Read one frame from the transmit ring by DMA; it travels for a time by its length."""
         ring, frame, last = self.tx, bytearray(), 0
         while not last:
@@ -167,16 +167,16 @@ class NetworkDevice:
             ring.head = (ring.head + 1) % ENTRIES
         self.in_flight.append(bytes(frame))
         self.sent += 1
-        self.schedule.after(len(frame) * self.byte_ns, self._arrive)
+        self.schedule.after(len(frame) * self.byte_ns, self.arrive)
 
-    def _arrive(self) -> None:
+    def arrive(self) -> None:
         """The frame is at the other end of the wire, which is here."""
         self.sending = False
-        self._deliver()
-        self._raise(TXDW)
-        self._start()
+        self.deliver()
+        self.raise_line(TXDW)
+        self.start()
 
-    def _deliver(self) -> None:
+    def deliver(self) -> None:
         """Write what has arrived into the receive ring by DMA, as far as there are buffers."""
         ring, before = self.rx, self.received
         while self.in_flight:
@@ -193,9 +193,9 @@ class NetworkDevice:
                 ring.head = (ring.head + 1) % ENTRIES
             self.received += 1
         if self.received != before:
-            self._raise(RXT0)
+            self.raise_line(RXT0)
 
-    def _raise(self, cause: int) -> None:
+    def raise_line(self, cause: int) -> None:
         before = self.cause & self.enabled
         self.cause |= cause
         if not before and self.cause & self.enabled:
@@ -217,16 +217,16 @@ class NetworkDevice:
         ring = self.tx
         while ring.clean != ring.head:
             ring.clean = (ring.clean + 1) % ENTRIES
-        self._fill()
+        self.fill()
 
     def poll(self) -> None:
         """NET_RX: hand up to WEIGHT frames to ``receive``."""
         for _frame in range(WEIGHT):
-            frame = self._take()
+            frame = self.take()
             if frame is None:
                 self.enabled |= RXT0
-                self._deliver()  # what waited on the wire for buffers
-                self._start()
+                self.deliver()  # what waited on the wire for buffers
+                self.start()
                 if self.cause & RXT0:
                     self.controller.request(IRQ_NET, "net: received meanwhile")
                 return
@@ -234,7 +234,7 @@ class NetworkDevice:
                 self.receive(frame)
         self.softirqs.raise_softirq(NET_RX)
 
-    def _take(self) -> bytes | None:
+    def take(self) -> bytes | None:
         """The next frame of the receive ring, its buffers given back to the device; None when
         there is none."""
         ring, frame, status = self.rx, bytearray(), 0

@@ -78,7 +78,7 @@ class InterruptController:
             self.master.irr |= 1 << irq
         else:
             self.slave.irr |= 1 << (irq - 8)
-            self._cascade()
+            self.cascade()
         if self.probe is not None:
             self.probe("irq", {"irq": irq, "what": what})
 
@@ -88,9 +88,9 @@ class InterruptController:
             self.master.irr &= ~(1 << irq)
         else:
             self.slave.irr &= ~(1 << (irq - 8))
-            self._cascade()
+            self.cascade()
 
-    def _cascade(self) -> None:
+    def cascade(self) -> None:
         """The slave's INT output is the master's line 2."""
         if self.slave.winner() != NONE:
             self.master.irr |= 1 << CASCADE
@@ -119,7 +119,7 @@ class InterruptController:
         vector = self.master.accept(line)
         if line == CASCADE:
             vector = self.slave.accept(self.slave.winner())
-            self._cascade()
+            self.cascade()
         return vector
 
     # --- the kernel's side -----------------------------------------------------------------------
@@ -136,7 +136,7 @@ class InterruptController:
         self.slave.isr &= ~(1 << (irq - 8))
         if not self.slave.isr:
             self.master.isr &= ~(1 << CASCADE)
-        self._cascade()
+        self.cascade()
 
     def mask(self, irq: int) -> None:
         """OCW1: hold requests of *irq* back; they stay latched."""
@@ -144,14 +144,14 @@ class InterruptController:
             self.master.imr |= 1 << irq
         else:
             self.slave.imr |= 1 << (irq - 8)
-            self._cascade()
+            self.cascade()
 
     def unmask(self, irq: int) -> None:
         if irq < 8:
             self.master.imr &= ~(1 << irq)
         else:
             self.slave.imr &= ~(1 << (irq - 8))
-            self._cascade()
+            self.cascade()
 
     def in_service(self) -> list[int]:
         """The IRQs whose handlers are under way, highest priority first."""

@@ -33,7 +33,7 @@ class Softirqs:
         """How often work was left to ksoftirqd."""
         self.running = False
         self.tasklets: list[Callable[[], None]] = []
-        self.open(TASKLET, self._run_tasklets)
+        self.open(TASKLET, self.run_tasklets)
 
     def open(self, kind: int, action: Callable[[], None]) -> None:
         """open_softirq: *action* does what is put off under *kind*."""
@@ -60,14 +60,14 @@ class Softirqs:
                 pending, self.pending = self.pending, 0
                 if not pending:
                     return True
-                self._round(pending)
+                self.one_round(pending)
         finally:
             self.running = False
         if self.pending:
             self.handed_over += 1
         return True
 
-    def _round(self, pending: int) -> None:
+    def one_round(self, pending: int) -> None:
         for kind in range(len(NAMES)):
             if pending >> kind & 1:
                 self.counts[kind] += 1
@@ -75,7 +75,7 @@ class Softirqs:
                 if action is not None:
                     action()
 
-    def _run_tasklets(self) -> None:
+    def run_tasklets(self) -> None:
         waiting, self.tasklets = self.tasklets, []
         for work in waiting:
             work()

@@ -51,9 +51,9 @@ class Timer:
             if event.at_ns == at_ns:
                 return
             event.cancel()
-        self.event = None if at_ns is None else self.schedule.at(at_ns, self._fire)
+        self.event = None if at_ns is None else self.schedule.at(at_ns, self.fire)
 
-    def _fire(self) -> None:
+    def fire(self) -> None:
         self.event = None
         self.raised = True
         self.controller.request(IRQ_TIMER, "timer")
@@ -74,9 +74,9 @@ class Ticker:
         self.jiffies = 0
         self.idle = False
         self.next_tick_ns = clock.monotonic_ns() + TICK_NS
-        softirqs.open(HRTIMER, self._expire)
+        softirqs.open(HRTIMER, self.expire)
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
         """The bottom half: the kernel's deadlines that have passed."""
         self.clock.run_due()
 
