@@ -41,19 +41,8 @@ class Callbacks:
     """The hooks of one board, and the little state they leave to ``Engine.run``."""
 
     __slots__ = (
-        "board",
-        "calls",
-        "cell",
-        "cpu",
-        "failure",
-        "hidden",
-        "memory",
-        "model",
-        "q",
-        "ram",
-        "refused",
-        "stepping",
-        "tsc",
+        "board", "calls", "cell", "cpu", "failure", "hidden", "memory", "model", "q", "ram",
+        "refused", "stepping", "tsc",
     )  # fmt: skip
 
     def __init__(

@@ -1,7 +1,7 @@
 """What stops the CPU: system calls, exceptions, interrupts, and the kernel's own ring-0 routines.
 
 ``go_on`` runs the current thread until one of them; ``run_routine`` runs a ring-0 routine for the
-kernel, with interrupts on, on the kernel stack that is in use. Both end up in ``trap``.
+kernel, with interrupts on, on the kernel stack that is in use: page faults and interrupts nest.
 """
 
 from __future__ import annotations
