@@ -39,7 +39,6 @@ RANDOM_BITS: Final = {"x86_64": (28, 24), "i386": (8, 8)}
 """By how many pages (as a power of two) a PIE and its interpreter are moved."""
 HWCAP: Final = 0x178BFBFF
 """CPUID leaf 1 edx of every x86-64 CPU of the last fifteen years (AT_HWCAP)."""
-HWCAP2_RING3MWAIT: Final = 0x2
 
 
 class Program:
@@ -248,7 +247,7 @@ class StackBuilder:
             (e.AUX_EGID, cred.egid),
             (e.AUX_SECURE, int(program.secure)),
             (e.AUX_RANDOM, random_at),
-            (e.AUX_HWCAP2, HWCAP2_RING3MWAIT & 0),
+            (e.AUX_HWCAP2, 0),  # no MONITOR and MWAIT in ring 3, no FSGSBASE promised
             (e.AUX_EXECFN, filename),
             (e.AUX_PLATFORM, platform),
             (e.AUX_MINSIGSTKSZ, program.signal_stack or minimum_signal_stack()),
