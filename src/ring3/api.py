@@ -253,8 +253,8 @@ class Kernel(core.Kernel):
     """A live guest world: programs started in it share its files, pids and network.
 
     Options: ``profile`` ("fast" or "full"), ``root``, ``rw`` and ``ro`` (sequences of host paths),
-    ``env``, ``uid``, ``gid``, ``cwd``, ``hostname``; ``machine`` ("native" or "emulated") and, on the
-    emulated one, ``seed``: worlds with the same seed and the same input run alike.
+    ``env``, ``uid``, ``gid``, ``cwd``, ``hostname``; ``machine`` ("native" or "emulated") and, on
+    the emulated one, ``seed``: worlds with the same seed and the same input run alike.
     """
 
     def popen(self, args: Argv, **options: Any) -> Popen:
