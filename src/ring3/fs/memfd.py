@@ -97,5 +97,6 @@ def open_memfd(who: Walker, mount: Mount, name: bytes, *, sealing: bool, noexec:
     dentry.dead = True
     place = Place(mount, dentry)
     file = inode.open(who, place, O_RDWR)
+    inode.writers = -1  # this description does not count as one (alloc_file)
     file.attach(place)
     return file

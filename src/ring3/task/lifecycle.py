@@ -104,7 +104,7 @@ def copy_process(t: Task, pid: int, flags: int) -> Process:
     new.switches = dict(old.switches)
     if RLIMIT_CPU in new.limits:
         limit_cpu(new, *new.limits[RLIMIT_CPU])
-    new.exe = old.exe
+    set_program(new, old.exe)
     new.command_line, new.environment, new.auxv = old.command_line, old.environment, old.auxv
     new.nice, new.personality = old.nice, old.personality
     new.oom_score_adj, new.dumpable = old.oom_score_adj, old.dumpable
@@ -126,6 +126,7 @@ def undo_birth(child: Task) -> None:
     drop_task(child)
     if not process.threads:
         unmap_files(process)
+        end_program(process)
         world.processes.pop(process.pid, None)
         if process.parent is not None:
             process.parent.children.pop(process.pid, None)
@@ -164,7 +165,7 @@ def become(t: Task, program: Program, stack: StackBuilder) -> None:
     t.cred = program.cred
     process.dumpable = 0 if program.secure else 1
     process.did_exec = True
-    process.exe = program.exe
+    set_program(process, program.exe)
     process.command_line = b"".join(a + b"\0" for a in program.argv)
     process.environment = b"".join(a + b"\0" for a in program.envp)
     process.auxv = stack.auxv
@@ -175,6 +176,22 @@ def become(t: Task, program: Program, stack: StackBuilder) -> None:
         if elf is not None and elf.file.place is not None:
             process.map_places[elf.file.inode] = elf.file.place
     release_vfork(t)
+
+
+def set_program(process: Process, place: Any) -> None:
+    """*process* runs the file at *place*, which nobody may write from now on."""
+    end_program(process)
+    process.exe = place
+    if place is not None:
+        process.text = place.dentry.inode
+        process.text.texts += 1
+
+
+def end_program(process: Process) -> None:
+    """It runs no more (``exe`` stays, as the link of a zombie)."""
+    if process.text is not None:
+        process.text.texts -= 1
+        process.text = None
 
 
 def supersede(other: Task, by: Task) -> None:
@@ -236,6 +253,7 @@ def process_gone(process: Process, host_status: int, usage: Any) -> None:
             observer.exited(t, process.exit_status)
         drop_task(t)
     unmap_files(process)
+    end_program(process)
     process.handlers.users -= 1
     announce_exit(process)
 

@@ -81,6 +81,8 @@ class Process:
         """RLIMIT_* -> (soft, hard); what is not in here is unlimited."""
         self.exe: Any = None
         """The path (vfs) of the program that runs."""
+        self.text: Any = None
+        """The inode of its program, counted there (``lifecycle.set_program``)."""
         self.command_line = b""
         self.environment = b""
         """argv and envp as they were at exec, NUL-separated."""

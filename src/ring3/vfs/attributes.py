@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ring3.abi.capability import CAP_CHOWN, CAP_FSETID
-from ring3.abi.errno import EACCES, EINVAL, EISDIR, EOPNOTSUPP, EPERM
+from ring3.abi.errno import EACCES, EINVAL, EISDIR, EOPNOTSUPP, EPERM, ETXTBSY
 from ring3.abi.hints import TYPE_CHECKING
 from ring3.abi.inotify import IN_ATTRIB, IN_MODIFY
 from ring3.abi.stat import S_IFDIR, S_IFMT, S_ISGID, S_ISUID, S_IXGRP
@@ -102,6 +102,8 @@ def truncate(cred: Cred, place: Place, size: int) -> None:
         raise EINVAL("not a regular file")
     check_writable(place)
     check(cred, inode, MAY_WRITE)
+    if inode.texts:
+        raise ETXTBSY
     inode.truncate(size)
     bits = without_setid(cred, inode.mode)
     if bits != inode.mode:

@@ -7,7 +7,7 @@ from it. Methods block by raising ``Park`` and fail by raising an errno; they ne
 from __future__ import annotations
 
 from ring3.abi.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ENXIO, ESPIPE
-from ring3.abi.fcntl import O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY
+from ring3.abi.fcntl import O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY
 from ring3.abi.hints import TYPE_CHECKING, Any, ClassVar, Protocol
 from ring3.abi.inotify import IN_CLOSE_NOWRITE, IN_CLOSE_WRITE
 from ring3.abi.poll import POLLIN, POLLOUT
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ring3.vfs.path import Place
 
 ALWAYS = POLLIN | POLLOUT
+WRITING = O_WRONLY | O_RDWR
 
 
 binders: list[Callable[[File], None]] = []
@@ -86,7 +87,10 @@ class File:
         """The file was opened at *place*: its mount is in use until the last reference goes."""
         self.place = place
         place.mount.users += 1
-        place.dentry.inode.opens += 1
+        inode = place.dentry.inode
+        inode.opens += 1
+        if self.flags & WRITING and self.kind == "regular" and not self.flags & O_PATH:
+            inode.writers += 1
 
     # --- modes -------------------------------------------------------------------------------
     @property
@@ -236,6 +240,8 @@ class File:
         self.release()
         mount.users -= 1
         inode.opens -= 1
+        if self.flags & WRITING and self.kind == "regular" and not self.flags & O_PATH:
+            inode.writers -= 1
         inode.unused()
         if notify.active and not inode.nlink and not inode.opens:
             notify.destroyed(inode)

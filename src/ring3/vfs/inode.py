@@ -106,7 +106,7 @@ class Inode:
 
     __slots__ = (
         "__weakref__", "fifo", "fs", "gid", "ino", "locks", "mapping", "mode", "nlink", "opens",
-        "rdev", "socket", "uid", "watches",
+        "rdev", "socket", "texts", "uid", "watches", "writers",
     )  # fmt: skip
 
     trust: float = FOREVER
@@ -127,6 +127,10 @@ class Inode:
         self.nlink = 2 if mode & S_IFMT == S_IFDIR else 1
         self.opens = 0
         """Open file descriptions of this inode."""
+        self.writers = 0
+        """Open descriptions that may write: while there are any, this is no program (ETXTBSY)."""
+        self.texts = 0
+        """Processes whose program this is: nobody may write it meanwhile (ETXTBSY)."""
         self.fifo: Any = None
         """The pipe that the openers of this FIFO share (ipc.pipe)."""
         self.socket: Any = None

@@ -7,15 +7,7 @@ lookup_open, do_open, may_open).
 from __future__ import annotations
 
 from ring3.abi.capability import CAP_FSETID
-from ring3.abi.errno import (
-    EACCES,
-    EEXIST,
-    EISDIR,
-    ELOOP,
-    ENOENT,
-    ENOTDIR,
-    EPERM,
-)
+from ring3.abi.errno import EACCES, EEXIST, EISDIR, ELOOP, ENOENT, ENOTDIR, EPERM, ETXTBSY
 from ring3.abi.fcntl import (
     O_ACCMODE,
     O_CLOEXEC,
@@ -161,6 +153,8 @@ def open_place(who: Walker, place: Place, flags: int) -> File:
         raise EPERM("O_NOATIME: not the owner")
     if wanted & MAY_WRITE and kind in (S_IFREG, S_IFDIR):
         check_writable(place)
+    if inode.texts and (wanted & MAY_WRITE or flags & O_TRUNC):
+        raise ETXTBSY
     return finish(who, place, flags)
 
 
@@ -214,6 +208,8 @@ def open_exec(who: Walker, place: Place) -> File:
     if place.mount.flags & MS_NOEXEC:
         raise EACCES("mounted noexec")
     check(who.cred, inode, MAY_EXEC)
+    if inode.writers > 0:
+        raise ETXTBSY
     file = inode.open(who, place, O_RDONLY)
     file.attach(place)
     return file
