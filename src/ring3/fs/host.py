@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from ring3.abi.errno import EACCES, from_os_error
+from ring3.abi.errno import EACCES, ESTALE, from_os_error
 from ring3.abi.mount import (
     BTRFS_SUPER_MAGIC,
     EXT4_SUPER_MAGIC,
@@ -164,6 +164,12 @@ class HostFs(Filesystem):
     def sync(self) -> None:
         if self.writable:
             os.sync()
+
+    def root_fd(self) -> int:
+        """The granted directory's own descriptor. ESTALE once the filesystem was shut down."""
+        if self.fd < 0:
+            raise ESTALE("the filesystem was unmounted")
+        return self.fd
 
     def close_directories(self) -> None:
         """Close the descriptors of all directories; they are opened again when needed."""

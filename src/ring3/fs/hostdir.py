@@ -37,7 +37,7 @@ class HostDir(HostInode):
             self.used = True
             return self.fd
         if self.parent is None:
-            return self.fs.fd
+            return self.fs.root_fd()
         try:
             fd = os.open(self.name, DIR_FLAGS, dir_fd=self.parent.dir_fd())
         except OSError as error:
@@ -51,7 +51,7 @@ class HostDir(HostInode):
         return fd
 
     def own_fd(self) -> int:
-        return self.fs.fd if self.parent is None else self.fd
+        return self.fs.root_fd() if self.parent is None else self.fd
 
     def close(self) -> None:
         if self.fd >= 0:

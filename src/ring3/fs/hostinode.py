@@ -76,9 +76,7 @@ class HostInode(Inode):
         if self.files:
             return self.files[-1][1]
         if self.parent is None:
-            if self.fs.fd < 0:
-                raise ESTALE("the filesystem was unmounted")
-            return self.fs.fd
+            return self.fs.root_fd()
         return self.held_fd
 
     def borrow(self) -> tuple[int, bool]:
