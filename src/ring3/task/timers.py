@@ -6,6 +6,7 @@ lower bound of when they can be due, so they look again then (at most every mill
 
 from __future__ import annotations
 
+from ring3.abi.errno import EINVAL
 from ring3.abi.hints import TYPE_CHECKING, Final, Protocol
 from ring3.abi.signal import SI_KERNEL, SI_TIMER, SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU
 from ring3.abi.time import ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL
@@ -30,6 +31,10 @@ SAMPLE_NS: Final = 1_000_000
 IDLE_SAMPLE_NS: Final = 50_000_000
 IGNORED_NS: Final = 10_000_000
 """How soon a timer whose signal is ignored looks again whether it still is."""
+
+
+SETTOD_MAX_NS = (1 << 63) - 1 - 30 * 365 * 24 * 3600 * 1_000_000_000
+"""TIME_SETTOD_SEC_MAX: thirty years before nanoseconds overflow."""
 
 
 class Meter(Protocol):
@@ -280,7 +285,10 @@ def drop_posix_timers(process: Process) -> None:
 
 
 def set_realtime(world: World, now_ns: int) -> None:
-    """Set the guest world's wall clock: absolute sleepers and timers look at it again."""
+    """Set the guest world's wall clock: absolute sleepers and timers look at it again. EINVAL for
+    a time before the machine's start would be 1970, or too late (do_settimeofday64)."""
+    if not world.clock.monotonic_ns() <= now_ns < SETTOD_MAX_NS:
+        raise EINVAL("the wall clock may not be set to that")
     world.clock.realtime_offset_ns += now_ns - world.clock.realtime_ns()
     world.clock_set.wake()
     if world.ipc.timers:

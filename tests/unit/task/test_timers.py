@@ -301,9 +301,11 @@ def test_sleep_errors(k: Kitchen, clock: HandClock) -> None:
 
 def test_setting_the_clock_takes_a_capability(k: Kitchen, clock: HandClock) -> None:
     t = k.task()
-    at = k.memory.room(16, pack(1, 0))
+    at = k.memory.room(16, pack(10**6, 0))
     call(t, "clock_settime", 0, at)
-    assert clock.realtime_ns() == S
+    assert clock.realtime_ns() == 10**6 * S
+    with pytest.raises(EINVAL):  # before the machine's start would be 1970
+        call(t, "clock_settime", 0, k.memory.room(16, pack(0, 1)))
     with pytest.raises(EINVAL):
         call(t, "clock_settime", 1, at)
     t.cred = Credentials(1000)
