@@ -59,6 +59,8 @@ PIECE: Final = 256 << 10
 PIPE_PIECE: Final = 64 << 10
 SpliceFlags = Annotated[int, Scalar(32, signed=False, flags="splice", kind="flags")]
 OFFSET_MAX: Final = (1 << 63) - 1
+MAX_NON_LFS: Final = (1 << 31) - 1
+"""Largest offset of a 32-bit off_t."""
 
 
 class Side:
@@ -97,8 +99,8 @@ def is_pipe(file: File) -> bool:
 # --- sendfile, copy_file_range ----------------------------------------------------------------
 @syscall
 def sendfile(t: Task, out: Fd, source: Fd, offset: InOut[LongWord], count: Size) -> int:
-    """Write up to *count* bytes of *source* to *out*."""
-    return send(t, out, source, offset, count)
+    """Write up to *count* bytes of *source* to *out*. On i386 an offset has 31 bits: EOVERFLOW."""
+    return send(t, out, source, offset, count, MAX_NON_LFS if t.memory.word == 32 else OFFSET_MAX)
 
 
 @syscall
@@ -107,7 +109,10 @@ def sendfile64(t: Task, out: Fd, source: Fd, offset: InOut[I64], count: Size) ->
     return send(t, out, source, offset, count)
 
 
-def send(t: Task, out_fd: int, source_fd: int, offset: InOut[Any], count: int) -> int:
+def send(
+    t: Task, out_fd: int, source_fd: int, offset: InOut[Any], count: int, most: int = OFFSET_MAX
+) -> int:
+    """*most*: the largest offset that can be told back (do_sendfile)."""
     at = offset.load() if offset else None
     source = reader(t, source_fd)
     if at is not None and not source.seekable:
@@ -118,6 +123,10 @@ def send(t: Task, out_fd: int, source_fd: int, offset: InOut[Any], count: int) -
     if out.flags & O_APPEND or not (source.seekable or is_pipe(out)):
         raise EINVAL("cannot be sent")
     count = min(count, MAX_RW_COUNT)
+    if at is not None and at + count > most:
+        if at >= most:
+            raise EOVERFLOW("offset")
+        count = most - at
     left, right = Side(source, offset, at), Side(out, offset, None)
     if is_pipe(out):
         return splice_once(t, left, right, count) if count else 0
