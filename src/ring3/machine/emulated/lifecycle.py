@@ -147,6 +147,19 @@ class Lifecycle:
         if graves:
             self.machine.supervisor.drain()
 
+    def release(self) -> None:
+        """The machine ends: what is left of its processes goes."""
+        for v in self.ended:
+            self.release_vehicle(v)
+        self.ended.clear()
+        for process in self.processes:
+            for v in process.vehicles:
+                v.state = GONE
+                self.release_vehicle(v)
+            process.vehicles.clear()
+        self.processes.clear()
+        self.graves.clear()
+
     def release_vehicle(self, v: EmulatedVehicle) -> None:
         self.machine.hw.stacks.free(v.stack)
         v.image = None

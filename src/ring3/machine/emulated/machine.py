@@ -276,10 +276,11 @@ class EmulatedMachine:
         self.reactor.interrupt()
 
     def release(self) -> None:
-        """Give RAM back (the machine's thread has ended)."""
-        self.lives.processes.clear()
-        self.queue.clear()
+        """Give RAM back, and the files whose pages were in it (the machine's thread has ended)."""
         self.current = None
+        self.lives.release()
+        self.physical.forget_files()
+        self.queue.clear()
         self.board.close()
         self.hw.close()
 

@@ -78,6 +78,11 @@ class Physical:
         del self.idle[cache]
         cache.drop_all()
 
+    def forget_files(self) -> None:
+        """Give up all pages of files that nobody maps."""
+        while self.idle:
+            self.forget_oldest()
+
     def reclaim(self) -> bool:
         """Give up pages that can be read again: of files that nobody maps first."""
         while self.idle:
