@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from ring3.views.proc_pid import Subject
 
 COMM_MOST = 15
-MEMORY = (
-    b"VmPeak VmSize VmLck VmPin VmHWM VmRSS RssAnon RssFile RssShmem VmData VmStk VmExe VmLib"
-    b" VmPTE VmSwap HugetlbPages"
-).split()
-FROM_HOST = b"Mems_allowed Mems_allowed_list".split()
-SECCOMP_NAMES = b"Speculation_Store_Bypass SpeculationIndirectBranch".split()
 LIMITS = (
     ("Max cpu time", r.RLIMIT_CPU, "seconds"),
     ("Max file size", r.RLIMIT_FSIZE, "bytes"),

@@ -16,32 +16,11 @@ if TYPE_CHECKING:
     from ring3.vfs.inode import Walker
     from ring3.views.proc_pid import Subject
 
-COMM_MOST = 15
 MEMORY = (
     b"VmPeak VmSize VmLck VmPin VmHWM VmRSS RssAnon RssFile RssShmem VmData VmStk VmExe VmLib"
     b" VmPTE VmSwap HugetlbPages"
 ).split()
 FROM_HOST = b"Mems_allowed Mems_allowed_list".split()
-SECCOMP_NAMES = b"Speculation_Store_Bypass SpeculationIndirectBranch".split()
-LIMITS = (
-    ("Max cpu time", r.RLIMIT_CPU, "seconds"),
-    ("Max file size", r.RLIMIT_FSIZE, "bytes"),
-    ("Max data size", r.RLIMIT_DATA, "bytes"),
-    ("Max stack size", r.RLIMIT_STACK, "bytes"),
-    ("Max core file size", r.RLIMIT_CORE, "bytes"),
-    ("Max resident set", r.RLIMIT_RSS, "bytes"),
-    ("Max processes", r.RLIMIT_NPROC, "processes"),
-    ("Max open files", r.RLIMIT_NOFILE, "files"),
-    ("Max locked memory", r.RLIMIT_MEMLOCK, "bytes"),
-    ("Max address space", r.RLIMIT_AS, "bytes"),
-    ("Max file locks", r.RLIMIT_LOCKS, "locks"),
-    ("Max pending signals", r.RLIMIT_SIGPENDING, "signals"),
-    ("Max msgqueue size", r.RLIMIT_MSGQUEUE, "bytes"),
-    ("Max nice priority", r.RLIMIT_NICE, ""),
-    ("Max realtime priority", r.RLIMIT_RTPRIO, ""),
-    ("Max realtime timeout", r.RLIMIT_RTTIME, "us"),
-)
-NO_ID = 4_294_967_295
 
 
 # --- status ------------------------------------------------------------------------------------
