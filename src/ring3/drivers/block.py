@@ -26,15 +26,15 @@ from ring3.drivers.blockio import (
     Piece,
     Transfer,
     load_some,
-    parts,
 )
 from ring3.vfs.file import File
+from ring3.vfs.spans import pieces
 
 if TYPE_CHECKING:
     from ring3.abi.types import Memory
     from ring3.drivers.blockdevice import BlockDevice
-    from ring3.drivers.blockio import Spans
     from ring3.machine.base import FileContent
+    from ring3.vfs.spans import Spans
 
 BLOCK_SIZE: Final = 4096
 SEEK_SET, SEEK_CUR, SEEK_END = range(3)
@@ -121,13 +121,13 @@ class BlockFile(File):
         if self.flags & O_DIRECT and not (at | left) % SECTOR:
             device.written_back(at, min(left, DIRECT_PIECE))
             direct = DirectPiece(device, t.space, memo.write)
-            direct.start(parts(memo.spans, memo.done, min(left, DIRECT_PIECE)), at)
+            direct.start(pieces(memo.spans, memo.done, min(left, DIRECT_PIECE)), at)
             return direct
         size = min(left, BOUNCED_PIECE - at % SECTOR)
         device.written_back(at, size)
         bounced = BouncedPiece(device, at, size, memo.write)
         if memo.write:
-            bounced.start(load_some(t.memory, parts(memo.spans, memo.done, size)))
+            bounced.start(load_some(t.memory, pieces(memo.spans, memo.done, size)))
         else:
             bounced.start()
         return bounced

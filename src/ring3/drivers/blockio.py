@@ -15,12 +15,12 @@ from __future__ import annotations
 from ring3.abi.errno import EFAULT, EIO
 from ring3.abi.hints import TYPE_CHECKING, Any, Final, Protocol
 from ring3.core.park import UNINTERRUPTIBLE, Park, WaitQueue
+from ring3.vfs.spans import pieces
 
 if TYPE_CHECKING:
     from ring3.abi.types import Memory
     from ring3.drivers.blockdevice import BlockDevice
-
-    Spans = list[tuple[int, int]]
+    from ring3.vfs.spans import Spans
 
     class Pinned(Protocol):
         """A buffer as page frames that stay where they are (machine.emulated.pins)."""
@@ -235,7 +235,7 @@ class BouncedPiece(Piece):
         if self.write:
             return self.size
         moved = 0
-        for addr, length in parts(spans, done, len(self.data)):
+        for addr, length in pieces(spans, done, len(self.data)):
             stored = store_some(memory, addr, self.data[moved : moved + length])
             moved += stored
             if stored < length:
@@ -246,21 +246,6 @@ class BouncedPiece(Piece):
 
 
 # --- buffers -------------------------------------------------------------------------------------
-def parts(spans: Spans, start: int, size: int) -> Spans:
-    """The pieces of *spans* that hold the bytes from *start* on, *size* of them."""
-    found = []
-    for addr, length in spans:
-        if start >= length:
-            start -= length
-            continue
-        part = min(length - start, size)
-        if part:
-            found.append((addr + start, part))
-        size -= part
-        start = 0
-    return found
-
-
 def page_steps(addr: int, size: int) -> Spans:
     """The buffer page by page."""
     found = []

@@ -59,7 +59,7 @@ from ring3.syscalls.transfer import (
 from ring3.task.task import Task
 
 if TYPE_CHECKING:
-    from ring3.syscalls.transfer import Spans
+    from ring3.vfs.spans import Spans
 
 CONTROL_MAX: Final = 131072
 """net.core.optmem_max: bytes of control messages one call may send."""

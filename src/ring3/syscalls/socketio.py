@@ -35,12 +35,12 @@ from ring3.syscalls.transfer import (
     send_signal,
     signal_pending,
     store_spans,
-    total,
 )
+from ring3.vfs.spans import total
 
 if TYPE_CHECKING:
-    from ring3.syscalls.transfer import Spans
     from ring3.task.task import Task
+    from ring3.vfs.spans import Spans
 
 CHUNK: Final = 1 << 18
 """Bytes of a stream that are loaded and sent at once."""

@@ -17,12 +17,12 @@ from ring3.abi.signal import SIGPIPE, SIGXFSZ
 from ring3.abi.types import PAGE_SIZE
 from ring3.core.park import UNINTERRUPTIBLE, Park
 from ring3.task.task import SIGNALS, Task
+from ring3.vfs.spans import pieces, total
 
 if TYPE_CHECKING:
     from ring3.abi.types import Memory
     from ring3.vfs.file import File
-
-    Spans = list[tuple[int, int]]
+    from ring3.vfs.spans import Spans
 
 CHUNK: Final = 1 << 20
 """Bytes loaded or stored at once."""
@@ -111,27 +111,6 @@ def store_some(mem: Memory, addr: int, data: bytes) -> int:
                 break
             done += step
         return done
-
-
-def total(spans: Spans) -> int:
-    return sum(length for _addr, length in spans)
-
-
-def pieces(spans: Spans, start: int, size: int) -> Spans:
-    """The spans that hold bytes *start* to *start* + *size* of a buffer."""
-    found = []
-    for addr, length in spans:
-        if start >= length:
-            start -= length
-            continue
-        part = min(length - start, size)
-        if part:
-            found.append((addr + start, part))
-        size -= part
-        start = 0
-        if not size:
-            break
-    return found
 
 
 def load_spans(mem: Memory, spans: Spans, start: int, size: int) -> bytes:
