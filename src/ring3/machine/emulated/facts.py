@@ -89,8 +89,8 @@ def cpu_times(machine: EmulatedMachine) -> tuple[int, int, int]:
     """Ns of user, system and idle time since the start; idle is what nobody used."""
     user, system = machine.lives.past_ns
     for process in machine.lives.processes:
-        user += process.cpu_ns + sum(v.user_ns for v in process.vehicles)
-        system += process.system_ns + sum(v.system_ns for v in process.vehicles)
+        more_user, more_system = process.times_ns()
+        user, system = user + more_user, system + more_system
     return user, system, max(0, machine.clock.monotonic_ns() - user - system)
 
 

@@ -71,19 +71,17 @@ class Lifecycle:
             process = EmulatedProcess(task.process)
             self.processes.append(process)
         v = EmulatedVehicle(self.machine, process, space, stack)
-        v.abi = "x86_64" if space.word == 64 else "i386"
         v.task = task
         task.vehicle = v
-        task.space = space
-        task.memory = space.memory
+        self.enter_space(v)
         process.vehicles.append(v)
         return v
 
-    def adopt_space(self, v: EmulatedVehicle) -> None:
+    def enter_space(self, v: EmulatedVehicle) -> None:
+        """The thread's memory is its vehicle's space, and its word size that of the program."""
         v.task.space = v.space
         v.task.memory = v.space.memory
         v.abi = "x86_64" if v.space.word == 64 else "i386"
-        v.space.activate()
 
     def copy_cpu(self, parent: EmulatedVehicle, child: EmulatedVehicle) -> None:
         """The child's CPU is the parent's, on the child's kernel stack: fork's copy_thread."""
@@ -95,7 +93,7 @@ class Lifecycle:
         child.abi = parent.abi
         child.full_return = True
 
-    def set_thread_pointer(self, v: EmulatedVehicle, value: int, new: bool = False) -> None:
+    def set_thread_pointer(self, v: EmulatedVehicle, value: int) -> None:
         """CLONE_SETTLS: FS base of 64-bit code, a user_desc of i386 code."""
         if v.abi == "x86_64":
             v.image = self.machine.hw.with_fs_base(v.image, value)
@@ -137,8 +135,8 @@ class Lifecycle:
         graves, self.graves = self.graves, []
         for process in graves:
             usage = VirtualUsage(process)
-            user, system = self.past_ns
-            self.past_ns = user + int(usage.ru_utime * 1e9), system + int(usage.ru_stime * 1e9)
+            (user, system), (past_user, past_system) = process.times_ns(), self.past_ns
+            self.past_ns = past_user + user, past_system + system
             for v in process.vehicles:
                 self.release_vehicle(v)
             process.vehicles.clear()

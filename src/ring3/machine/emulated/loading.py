@@ -72,7 +72,8 @@ class Loader:
         assert self.space is not None
         machine, old = self.machine, v.space
         v.space, self.space = self.space, None
-        machine.lives.adopt_space(v)
+        machine.lives.enter_space(v)
+        v.space.activate()
         old.drop()
 
     def enter(self, v: EmulatedVehicle) -> None:

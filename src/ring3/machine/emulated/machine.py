@@ -267,9 +267,6 @@ class EmulatedMachine:
         """For address space layout randomisation."""
         return int.from_bytes(self.random_bytes(8), "little") % bound
 
-    def rebound(self, file: Any) -> None:
-        """An open file has changed what it is bound to: nothing is bound here."""
-
     # --- the end ---------------------------------------------------------------------------------
     def close(self) -> None:
         self.closing = True

@@ -113,7 +113,7 @@ class Clone(Deferred):
         if args.stack:
             new.set_frame_field("rsp", args.stack)
         if args.flags & CLONE_SETTLS:
-            machine.lives.set_thread_pointer(new, args.tls, new=True)
+            machine.lives.set_thread_pointer(new, args.tls)
         if not args.flags & CLONE_VM and v.rseq is not None:
             new.rseq = v.rseq
         if args.flags & CLONE_CHILD_SETTID and not args.flags & CLONE_VM:

@@ -55,6 +55,11 @@ class EmulatedProcess:
         """User time of threads that have ended, in virtual ns."""
         self.system_ns = 0
 
+    def times_ns(self) -> tuple[int, int]:
+        """(user, system) virtual time of all its threads, those that ended included."""
+        user = self.cpu_ns + sum(v.user_ns for v in self.vehicles)
+        return user, self.system_ns + sum(v.system_ns for v in self.vehicles)
+
 
 class EmulatedVehicle:
     __slots__ = (
@@ -207,9 +212,7 @@ class EmulatedVehicle:
         return self.user_ns, self.system_ns
 
     def process_times_ns(self) -> tuple[int, int]:
-        process = self.process
-        user = process.cpu_ns + sum(v.user_ns for v in process.vehicles)
-        return user, process.system_ns + sum(v.system_ns for v in process.vehicles)
+        return self.process.times_ns()
 
     def process_cpu_ns(self) -> int:
         return sum(self.process_times_ns())

@@ -24,8 +24,7 @@ class VirtualUsage:
     )
 
     def __init__(self, process: EmulatedProcess) -> None:
-        user = process.cpu_ns + sum(v.user_ns for v in process.vehicles)
-        system = process.system_ns + sum(v.system_ns for v in process.vehicles)
+        user, system = process.times_ns()
         self.ru_utime = user / 1e9
         self.ru_stime = system / 1e9
         space = process.vehicles[0].space if process.vehicles else None

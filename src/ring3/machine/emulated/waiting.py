@@ -31,9 +31,8 @@ class Idler:
 
     def harvest(self) -> None:
         """Look at the host's events now and then."""
-        now = time.monotonic()
-        if now >= self.harvest_at:
-            self.harvest_at = now + HARVEST_S
+        if self.host_is_due():
+            self.harvest_at = time.monotonic() + HARVEST_S
             self.machine.reactor.dispatch(self.machine.reactor.poll(0))
 
     def idle(self) -> None:
@@ -51,18 +50,22 @@ class Idler:
             clock.advance(GAVE_WAY_NS)
         soon = deadline is not None and deadline - clock.monotonic_ns() < NOT_WORTH_WAITING_NS
         if deadline is not None and (soon or not self.awaits_host()):
-            clock.jump_to(max(deadline, clock.monotonic_ns()))
+            clock.jump_to(deadline)
         else:
-            began, limit = time.monotonic_ns(), None
-            if deadline is not None:
-                limit = max(0.0, (deadline - clock.monotonic_ns()) / 1e9)
-            if not self.wait_for_host(IDLE_S if limit is None else limit):
-                if deadline is not None:
-                    clock.jump_to(max(deadline, clock.monotonic_ns()))
-            else:
-                passed = clock.monotonic_ns() + time.monotonic_ns() - began
-                clock.jump_to(passed if deadline is None else min(passed, deadline))
+            self.wait_until(deadline)
         self.machine.traps.idle_interrupts()
+
+    def wait_until(self, deadline: int | None) -> None:
+        """Wait for the host until *deadline*; what passes meanwhile is virtual time, too."""
+        clock, began = self.machine.clock, time.monotonic_ns()
+        limit_s = IDLE_S
+        if deadline is not None:
+            limit_s = max(0.0, (deadline - clock.monotonic_ns()) / 1e9)
+        if self.wait_for_host(limit_s):
+            passed = clock.monotonic_ns() + time.monotonic_ns() - began
+            clock.jump_to(passed if deadline is None else min(passed, deadline))
+        elif deadline is not None:
+            clock.jump_to(deadline)
 
     def awaits_host(self) -> bool:
         """Whether somebody waits for what only the host can bring."""
